@@ -1,0 +1,3 @@
+//! Macro engine and parser of RPM spec files.
+
+pub mod host;
