@@ -112,3 +112,54 @@ impl Default for Machine {
         }
     }
 }
+
+/// Files in memory, for tests and for specs that come from elsewhere than a disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryFiles {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryFiles {
+    /// Files from paths and contents.
+    pub fn new<P: Into<String>, C: Into<Vec<u8>>>(files: impl IntoIterator<Item = (P, C)>) -> Self {
+        Self { files: files.into_iter().map(|(path, content)| (path.into(), content.into())).collect() }
+    }
+}
+
+impl Files for MemoryFiles {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.files.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// Matches `*` only, which does not go over a slash.
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let parts: Vec<&str> = pattern.split('*').collect();
+        let matches = |path: &str| {
+            let Some(mut rest) = path.strip_prefix(parts[0]) else { return false };
+            for (n, part) in parts.iter().enumerate().skip(1) {
+                let at = if n + 1 == parts.len() { rest.strip_suffix(part).map(str::len) } else { rest.find(part) };
+                let Some(at) = at else { return false };
+                if rest[..at].contains('/') {
+                    return false;
+                }
+                rest = &rest[at + part.len()..];
+            }
+            rest.is_empty()
+        };
+        self.files.keys().filter(|path| matches(path)).cloned().collect()
+    }
+}
+
+/// No shell: every command is refused.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoShell;
+
+impl Shell for NoShell {
+    fn run(&self, _call: ShellCall<'_>) -> Result<ShellAnswer, ShellError> {
+        Err(ShellError::Off)
+    }
+}
