@@ -35,7 +35,7 @@ use crate::dialect::Dialect;
 use crate::host::{Files, Machine, ShellAnswer, ShellError};
 
 /// Instructions of the Lua machine that the scripts of one spec may run.
-const INSTRUCTION_LIMIT: u64 = 200_000_000;
+const INSTRUCTION_LIMIT: u64 = if cfg!(test) { 10_000_000 } else { 200_000_000 };
 /// After how many instructions the limit is looked at.
 const INSTRUCTION_STEP: u32 = 20_000;
 /// Memory of one interpreter, in bytes.

@@ -5,7 +5,7 @@ use bedplate_model::{DependencyKind, DependencySet};
 use crate::prep::SpecSource;
 
 macro_rules! tags {
-    ($($variant:ident $rpm:literal $scalar:literal;)*) => {
+    ($($variant:ident $number:literal $rpm:literal $scalar:literal;)*) => {
         /// A tag of a package header.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Tag { $(#[doc = concat!("rpm's `RPMTAG_", $rpm, "`.")] $variant,)* }
@@ -14,6 +14,11 @@ macro_rules! tags {
             /// The name that rpm's messages use.
             pub fn rpm_name(self) -> &'static str {
                 match self { $(Self::$variant => $rpm,)* }
+            }
+
+            /// rpm's number of the tag (`include/rpm/rpmtag.h`).
+            fn number(self) -> u32 {
+                match self { $(Self::$variant => $number,)* }
             }
 
             /// True if a second value of the tag is an error; the others are lists or have languages.
@@ -26,27 +31,27 @@ macro_rules! tags {
 
 // In the order of rpm's tag numbers: that is the order in which duplicates are reported.
 tags! {
-    Name "Name" true;
-    Version "Version" true;
-    Release "Release" true;
-    Epoch "Epoch" true;
-    Summary "Summary" false;
-    Description "Description" false;
-    Distribution "Distribution" true;
-    Vendor "Vendor" true;
-    License "License" true;
-    Packager "Packager" true;
-    Group "Group" false;
-    Url "URL" true;
-    Arch "Arch" true;
-    Prefixes "Prefixes" false;
-    DistUrl "Disturl" true;
-    DistTag "Disttag" true;
-    BugUrl "Bugurl" true;
-    Vcs "Vcs" true;
-    TranslationUrl "Translationurl" true;
-    UpstreamReleases "Upstreamreleases" true;
-    ModularityLabel "Modularitylabel" true;
+    Name 1000 "Name" true;
+    Version 1001 "Version" true;
+    Release 1002 "Release" true;
+    Epoch 1003 "Epoch" true;
+    Summary 1004 "Summary" false;
+    Description 1005 "Description" false;
+    Distribution 1010 "Distribution" true;
+    Vendor 1011 "Vendor" true;
+    License 1014 "License" true;
+    Packager 1015 "Packager" true;
+    Group 1016 "Group" false;
+    Url 1020 "URL" true;
+    Arch 1022 "Arch" true;
+    Prefixes 1098 "Prefixes" false;
+    DistUrl 1123 "Disturl" true;
+    DistTag 1155 "Disttag" true;
+    BugUrl 5012 "Bugurl" true;
+    Vcs 5034 "Vcs" true;
+    TranslationUrl 5100 "Translationurl" true;
+    UpstreamReleases 5101 "Upstreamreleases" true;
+    ModularityLabel 5096 "Modularitylabel" true;
 }
 
 /// The value of a tag.
@@ -68,12 +73,17 @@ pub struct Tags {
     entries: Vec<(Tag, Value)>,
     /// Languages in the order of their first use; the first is C.
     languages: Vec<String>,
+    /// Which of several values of a scalar rpm finds, as an index of `entries`.
+    preferred: Vec<(Tag, usize)>,
 }
 
 impl Tags {
-    /// The first value of a tag.
+    /// The value of a tag. If it was given twice, which is a mistake, that which rpm would find.
     pub fn get(&self, tag: Tag) -> Option<&Value> {
-        self.entries.iter().find(|(of, _)| *of == tag).map(|(_, value)| value)
+        if let Some((_, at)) = self.preferred.iter().find(|(of, _)| *of == tag) {
+            return Some(&self.entries[*at].1);
+        }
+        self.entries.iter().rev().find(|(of, _)| *of == tag).map(|(_, value)| value)
     }
 
     /// True if the tag has a value.
@@ -147,9 +157,39 @@ impl Tags {
 
     /// Takes over the tags that `other` has and this one lacks.
     pub(crate) fn inherit(&mut self, other: &Self, tags: &[Tag]) {
-        for tag in tags {
-            if !self.has(*tag) {
-                self.entries.extend(other.entries.iter().filter(|(of, _)| of == tag).cloned());
+        for tag in tags.iter().filter(|tag| !self.has(**tag)).collect::<Vec<_>>() {
+            self.entries.extend(other.get(*tag).map(|value| (*tag, value.clone())));
+        }
+    }
+
+    /// Decides which of several values of a scalar is found.
+    ///
+    /// A header keeps both values of a tag that was given twice, and looks a tag up by halving its sorted index: which of
+    /// the two it meets depends on how many other tags there are. `others` are the numbers of those that are not in here.
+    /// Only rpm 4.20 and later have use for it: there a query passes over such a spec.
+    pub(crate) fn settle_duplicates(&mut self, others: &[u32]) {
+        self.preferred.clear();
+        let duplicates = self.duplicates();
+        if duplicates.is_empty() {
+            return;
+        }
+        let own = self.entries.iter().enumerate().map(|(at, (tag, _))| (tag.number(), Some(at)));
+        let table = (!self.languages.is_empty()).then_some((100, None));
+        let mut index: Vec<(u32, Option<usize>)> =
+            own.chain(table).chain(others.iter().map(|number| (*number, None))).collect();
+        index.sort_by_key(|(number, _)| *number);
+        for tag in duplicates {
+            let (mut low, mut high) = (0, index.len());
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                match tag.number().cmp(&index[middle].0) {
+                    std::cmp::Ordering::Less => high = middle,
+                    std::cmp::Ordering::Greater => low = middle + 1,
+                    std::cmp::Ordering::Equal => {
+                        self.preferred.extend(index[middle].1.map(|at| (tag, at)));
+                        break;
+                    }
+                }
             }
         }
     }
@@ -311,6 +351,46 @@ impl Package {
         let epoch = self.tags.number(Tag::Epoch).map(|epoch| format!("{epoch}:")).unwrap_or_default();
         let text = |tag| self.tags.text(tag).unwrap_or_default();
         format!("{epoch}{}-{}", text(Tag::Version), text(Tag::Release))
+    }
+
+    /// Numbers of the tags that a header has beside the simple ones, for [`Tags::settle_duplicates`].
+    pub(crate) fn other_tags(&self) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        for (kind, script) in &self.scripts {
+            let (body, program) = match kind {
+                ScriptKind::Pre => (1023, 1085),
+                ScriptKind::Post => (1024, 1086),
+                ScriptKind::PreUn => (1025, 1087),
+                ScriptKind::PostUn => (1026, 1088),
+                ScriptKind::PreTrans => (1151, 1153),
+                ScriptKind::PostTrans => (1152, 1154),
+                ScriptKind::PreUnTrans => (5104, 5106),
+                ScriptKind::PostUnTrans => (5105, 5107),
+                ScriptKind::Verify => (1079, 1091),
+            };
+            numbers.push(program);
+            numbers.extend(script.body.as_ref().map(|_| body));
+        }
+        if !self.changelog.is_empty() {
+            numbers.extend([1080, 1081, 1082]);
+        }
+        for (kind, _) in &self.shown {
+            numbers.extend(match kind {
+                DependencyKind::Requires => [1048, 1049, 1050],
+                DependencyKind::Provides => [1047, 1112, 1113],
+                DependencyKind::Conflicts => [1053, 1054, 1055],
+                DependencyKind::Obsoletes => [1090, 1114, 1115],
+                DependencyKind::Recommends => [5046, 5047, 5048],
+                DependencyKind::Suggests => [5049, 5050, 5051],
+                DependencyKind::Supplements => [5052, 5053, 5054],
+                DependencyKind::Enhances => [5055, 5056, 5057],
+                DependencyKind::Order => [5035, 5036, 5037],
+                DependencyKind::Trigger => [1066, 1067, 1068],
+                DependencyKind::FileTrigger => [5069, 5071, 5072],
+                DependencyKind::TransFileTrigger => [5079, 5081, 5082],
+            });
+        }
+        numbers
     }
 
     /// True if a build makes this package.

@@ -20,7 +20,7 @@ local byte, find, format, gmatch, gsub, match, native_rep, sub =
     string.byte, string.find, string.format, string.gmatch, string.gsub, string.match, string.rep, string.sub
 local concat, sort, pack, unpack, native_move = table.concat, table.sort, table.pack, table.unpack, table.move
 local floor, tointeger, mathtype, native_seed = math.floor, math.tointeger, math.type, math.randomseed
-local co_create, co_resume, co_wrap = coroutine.create, coroutine.resume, coroutine.wrap
+local co_create, co_resume, co_close, co_status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 local native_date, difftime = os.date, os.difftime
 
 -- The state of the environment in use; `fresh` replaces it.
@@ -121,27 +121,88 @@ local function guarded_pcall(...)
     return settle(pcall(...))
 end
 
-local function guarded_xpcall(...)
-    return settle(xpcall(...))
+-- The error that ends a script is raised where no instruction is counted; its handler may not run there.
+local function guarded_xpcall(action, handler, ...)
+    if type(handler) ~= "function" then
+        return settle(xpcall(action, handler, ...))
+    end
+    return settle(xpcall(action, function(message)
+        if host.exhausted() then
+            return message
+        end
+        return handler(message)
+    end, ...))
 end
 
 local function guarded_resume(...)
     return settle(co_resume(...))
 end
 
+local function guarded_close(coroutine)
+    if host.exhausted() then
+        error("lua script ran too long", 0)
+    end
+    return co_close(coroutine)
+end
+
+local function wrapped_result(coroutine, ok, ...)
+    if ok then
+        return ...
+    end
+    if not host.exhausted() and co_status(coroutine) == "dead" then
+        co_close(coroutine)
+    end
+    error((...), type((...)) == "string" and 3 or 0)
+end
+
+-- As the original, which would close a coroutine that ran too long, uncounted.
+local function guarded_wrap(action)
+    if type(action) ~= "function" then
+        error("bad argument #1 to 'wrap' (function expected)", 2)
+    end
+    local coroutine = co_create(action)
+    return function(...)
+        local values = pack(wrapped_result(coroutine, co_resume(coroutine, ...)))
+        return unpack(values, 1, values.n)
+    end
+end
+
+-- Functions made by `bounded_closer`.
+local closers = setmetatable({}, { __mode = "k" })
+
+-- The end of the budget closes variables where no instruction is counted.
+local function bounded_closer(closer)
+    if type(closer) ~= "function" or closers[closer] then
+        return closer
+    end
+    local function bounded(...)
+        if not host.exhausted() then
+            return closer(...)
+        end
+    end
+    closers[bounded] = true
+    return bounded
+end
+
 -- A finalizer would run at any time, perhaps within another spec: a metatable is set as if it had none.
 local function guarded_setmetatable(object, meta)
-    local finalizer = type(meta) == "table" and type(object) == "table" and rawget(meta, "__gc")
-    if finalizer then
-        rawset(meta, "__gc", nil)
-        local ok, message = pcall(setmetatable, object, meta)
-        rawset(meta, "__gc", finalizer)
-        if not ok then
-            error(message, 2)
+    local finalizer
+    if type(meta) == "table" and type(object) == "table" then
+        finalizer = rawget(meta, "__gc")
+        if rawget(meta, "__close") ~= nil then
+            rawset(meta, "__close", bounded_closer(rawget(meta, "__close")))
         end
-        return object
     end
-    return setmetatable(object, meta)
+    if finalizer == nil then
+        return setmetatable(object, meta)
+    end
+    rawset(meta, "__gc", nil)
+    local ok, message = pcall(setmetatable, object, meta)
+    rawset(meta, "__gc", finalizer)
+    if not ok then
+        error(message, 2)
+    end
+    return object
 end
 
 -- The order of string keys in a Lua table is another one in each process. Numbers keep their order, strings follow in
@@ -422,7 +483,7 @@ local function read_format(state, what, index)
         state.position = state.position + #piece
         return piece
     end
-    error(format("bad argument #%d to 'read' (invalid format)", index), 4)
+    error(format("bad argument #%d to 'read' (invalid format)", index), 3)
 end
 
 local function read_formats(state, ...)
@@ -455,7 +516,7 @@ local function write_values(handle, state, ...)
     for i = 1, select("#", ...) do
         local value = select(i, ...)
         if not is_text(value) then
-            error(format("bad argument #%d to 'write' (string expected, got %s)", i, type_name(value)), 3)
+            error(format("bad argument #%d to 'write' (string expected, got %s)", i, type_name(value)), 2)
         end
         value = tostring(value)
         if state.stream then
@@ -763,7 +824,7 @@ function os_functions.date(pattern, time)
     end
     local ok, text = pcall(date_of, pattern, time)
     if not ok then
-        error(text, 2)
+        error(gsub(text, "'%?'", "'date'"), 2)
     end
     return text
 end
@@ -1321,7 +1382,8 @@ local function select_field(names, values, name, ...)
             return values[wanted]
         end
     end
-    error(format("bad argument #2 to '%s' (invalid option '%s')", name, wanted), 3)
+    -- Called in the last place: the library function is gone from the stack.
+    error(format("bad argument #2 to '%s' (invalid option '%s')", name, wanted), 2)
 end
 
 local function no_such_file(path)
@@ -1658,7 +1720,7 @@ local new_math = copier(with(math, {
     end,
 }))
 local new_utf8 = copier(utf8)
-local new_coroutine = copier(with(coroutine, { resume = guarded_resume }))
+local new_coroutine = copier(with(coroutine, { resume = guarded_resume, close = guarded_close, wrap = guarded_wrap }))
 local new_rpm, new_posix = copier(rpm_functions), copier(posix_functions)
 local new_io, new_os, new_debug = copier(io_functions), copier(os_functions), copier(debug_functions)
 

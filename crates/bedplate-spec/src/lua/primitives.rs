@@ -3,6 +3,7 @@
 //! None of them raises an error that a script could see: they return a marker, and the prelude raises. (An error that
 //! comes out of Rust is an object in Lua; scripts expect a string.)
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io;
 use std::rc::Rc;
@@ -100,7 +101,7 @@ fn add_world(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Res
     let own = Rc::clone(context);
     let read = lua.create_function(move |lua, path: LuaString| {
         let path = c_text(&path);
-        match own.host()?.files().read(&path) {
+        match own.host()?.files().read(&squeezed(&path)) {
             Ok(bytes) => Ok((Some(lua.create_string(bytes)?), None, None)),
             Err(error) => {
                 let (message, number) = system_message(&error);
@@ -111,7 +112,7 @@ fn add_world(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Res
     table.raw_set("read", read)?;
 
     let own = Rc::clone(context);
-    let exists = lua.create_function(move |_, path: LuaString| Ok(own.host()?.files().exists(&c_text(&path))))?;
+    let exists = lua.create_function(move |_, path: LuaString| Ok(own.host()?.files().exists(&squeezed(&c_text(&path)))))?;
     table.raw_set("exists", exists.clone())?;
     table.raw_set("readable", exists)?;
 
@@ -324,6 +325,20 @@ fn emit(context: &Context, pieces: &[LuaString]) -> mlua::Result<()> {
 
 fn c_text(text: &LuaString) -> String {
     text_of(&text.as_bytes())
+}
+
+/// A path with single slashes: `package.path` has double ones, and not every [`Files`](crate::host::Files) is a file system.
+fn squeezed(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") {
+        return Cow::Borrowed(path);
+    }
+    let mut out = String::with_capacity(path.len());
+    path.chars().for_each(|c| {
+        if c != '/' || !out.ends_with('/') {
+            out.push(c);
+        }
+    });
+    Cow::Owned(out)
 }
 
 fn lua_text(lua: &mlua::Lua, text: &str) -> mlua::Result<LuaString> {

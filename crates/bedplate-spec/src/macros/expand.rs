@@ -503,7 +503,7 @@ impl expr::ExprHost for Engine {
     }
 
     fn end_of_macro(&self, text: &str, at: usize) -> Option<usize> {
-        macro_end(text, at)
+        macro_end(text, at + 1)
     }
 }
 

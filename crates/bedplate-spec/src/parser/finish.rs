@@ -144,6 +144,14 @@ impl Parser {
         self.provide(package, name, &evr);
     }
 
+    /// By now a header has the system, the flags, the platform and the name of the source package as well.
+    fn settle_duplicates(&mut self, package: usize) {
+        let package = &mut self.spec.packages[package];
+        let mut others = package.other_tags();
+        others.extend([1021, 1044, 1122, 1132]);
+        package.tags.settle_duplicates(&others);
+    }
+
     fn show_dependencies(&mut self, package: usize) {
         let package = &mut self.spec.packages[package];
         package.shown.clone_from(&package.dependencies);
@@ -179,6 +187,10 @@ impl Parser {
 
     /// The source package.
     pub(super) fn init_source(&mut self) {
+        if let Some(main) = self.spec.packages.first_mut() {
+            let others = main.other_tags();
+            main.tags.settle_duplicates(&others);
+        }
         let Some(main) = self.spec.packages.first().cloned() else { return };
         self.spec.source.tags.inherit(&main.tags, &SOURCE_TAGS);
         self.spec.source.changelog = main.changelog;
@@ -212,8 +224,10 @@ impl Parser {
             if package != 0 {
                 self.inherit(package);
             }
+            self.settle_duplicates(package);
             self.provide_itself(package);
             self.show_dependencies(package);
+            self.settle_duplicates(package);
             if !self.check_required(package, true) {
                 return;
             }

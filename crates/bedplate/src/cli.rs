@@ -1,0 +1,200 @@
+//! The arguments, declared once: help and the reference are made from here.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ui::ColorChoice;
+
+/// Builds a small, hardened, signed container-host OS image from RPM specs
+///
+/// Exit codes: 0 good, 1 a build failed, 2 bad input, 3 the environment is at fault, 70 a bug.
+#[derive(Debug, Parser)]
+#[command(name = "bedplate", version, max_term_width = 100)]
+pub struct Cli {
+    /// When to use colour in messages
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    pub color: ColorChoice,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read RPM specs: what they say, how they expand, what is wrong with them
+    #[command(subcommand)]
+    Spec(SpecCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpecCommand {
+    /// Print what specs say: packages, dependencies, sections
+    ///
+    /// Reads specs as `rpmspec -q` does, natively and in parallel. Folders are searched for `*.spec`. A bad spec does not
+    /// stop the others; the exit code is 2 then.
+    #[command(after_help = "Examples:
+  bedplate spec query specs/                                    the packages of all specs
+  bedplate spec query --srpm --format '%{NAME} [%{REQUIRES} ]\\n' specs/
+  bedplate spec query --json zlib.spec | jq .packages[].requires
+  bedplate spec query --json --config conf --root specs --list list.txt")]
+    Query(QueryArgs),
+    /// Print a spec after macro expansion, as `rpmspec -P` does
+    #[command(after_help = "Examples:
+  bedplate spec expand zlib.spec
+  bedplate spec expand --with tests --define 'dist .az4' zlib.spec")]
+    Expand(ExpandArgs),
+    /// Check specs: all mistakes and traps at once, each with its place
+    #[command(after_help = "Examples:
+  bedplate spec lint specs/
+  bedplate spec lint --json specs/ | jq -r '.code' | sort | uniq -c
+  bedplate spec lint --deny warnings specs/")]
+    Lint(LintArgs),
+    /// List macros with the place of their definition, or expand text
+    #[command(after_help = "Examples:
+  bedplate spec macros _libdir configure
+  bedplate spec macros --eval '%{_libdir} %[1 + 2]'
+  bedplate spec macros --json | jq -r 'select(.name | startswith(\"_\")) | .name'")]
+    Macros(MacrosArgs),
+}
+
+/// Where macros come from and for which target: shared by all `spec` commands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MacroArgs {
+    /// Folder of an rpm configuration: `rpmrc`, `macros`, `macros.d/macros.*`, `platform/TARGET/macros`
+    #[arg(long, value_name = "DIR", default_value = "/usr/lib/rpm", env = "BEDPLATE_RPM_CONFIG")]
+    pub(crate) config: String,
+    /// Macro files instead of those of the configuration, as patterns between colons; later ones win
+    #[arg(long, value_name = "PATH:PATH")]
+    pub(crate) macros: Option<String>,
+    /// Define a macro, over all files
+    #[arg(long, short = 'D', value_name = "NAME BODY")]
+    pub(crate) define: Vec<String>,
+    /// Switch a build condition on
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) with: Vec<String>,
+    /// Switch a build condition off
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) without: Vec<String>,
+    /// Architecture to read the spec for: `x86_64`, `aarch64-linux`
+    #[arg(long, value_name = "ARCH", default_value = "x86_64")]
+    pub(crate) target: String,
+    /// Folder of sources and patches [default: the folder of the spec]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sourcedir: Option<String>,
+    /// Which rpm to follow: 4.18, 4.20 or 6
+    #[arg(long, value_name = "VERSION", default_value = "4.18")]
+    pub(crate) dialect: bedplate_spec::Dialect,
+    #[command(flatten)]
+    pub(crate) shell: ShellArgs,
+}
+
+/// How `%(command)` is answered.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ShellArgs {
+    /// What to do with a `%(command)` that no rule, profile or record answers
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(crate) shell: ShellChoice,
+    /// Facts and answers of the target (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<String>,
+    /// Recorded answers (JSON lines)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recorded: Option<String>,
+    /// Write the answers of this run's commands to a file for `--recorded`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<String>,
+}
+
+/// How shell commands run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ShellChoice {
+    /// In a sandbox: no network, read-only files, private /tmp, bounded time and output
+    #[default]
+    Sandbox,
+    /// Directly, with your rights
+    Run,
+    /// Not at all: such a spec is bad
+    Off,
+}
+
+/// Which specs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SpecPaths {
+    /// Specs, or folders to search for `*.spec`
+    #[arg(value_name = "PATH", required_unless_present = "list")]
+    pub(crate) paths: Vec<String>,
+    /// File with a path on each line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) list: Option<String>,
+    /// Folder that the paths of `--list` are relative to
+    #[arg(long, value_name = "DIR", requires = "list")]
+    pub(crate) root: Option<String>,
+    /// Read every spec twice; in the second pass each spec's version and release are macros (`azl_NAME_version`)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) passes: u8,
+    /// How many specs to read at a time [default: one for each processor]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct QueryArgs {
+    #[command(flatten)]
+    pub(crate) specs: SpecPaths,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
+    /// Print one JSON object for each spec (docs/reference/spec-json.md)
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// With `--json`: also what rpm's own answer lacks (triggers, rich dependencies as trees, positions)
+    #[arg(long, requires = "json")]
+    pub(crate) full: bool,
+    /// Print each package in this format, as rpm's `--queryformat`: `%{NAME}`, `[%{REQUIRES}\n]`
+    #[arg(long, short = 'f', alias = "qf", alias = "queryformat", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Print the source package instead of the binary packages
+    #[arg(long, conflicts_with = "builtrpms")]
+    pub(crate) srpm: bool,
+    /// Print only the packages that a build makes
+    #[arg(long)]
+    pub(crate) builtrpms: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExpandArgs {
+    /// The spec
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LintArgs {
+    #[command(flatten)]
+    pub(crate) specs: SpecPaths,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
+    /// Print one JSON object for each diagnostic
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave diagnostics of this code out
+    #[arg(long, value_name = "CODE")]
+    pub(crate) allow: Vec<String>,
+    /// Count diagnostics of this code as errors; `warnings` stands for all
+    #[arg(long, value_name = "CODE")]
+    pub(crate) deny: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MacrosArgs {
+    /// Names to list [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
+    /// Expand this text and print the result
+    #[arg(long, short = 'E', value_name = "TEXT", conflicts_with_all = ["names", "json"])]
+    pub(crate) eval: Vec<String>,
+    /// Print one JSON object for each macro
+    #[arg(long)]
+    pub(crate) json: bool,
+}

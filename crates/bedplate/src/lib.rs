@@ -1,0 +1,34 @@
+//! The `bedplate` command: arguments, commands and the rendering of what the other crates find.
+//!
+//! Exit codes: 0 good, 1 a build failed, 2 bad input (a spec, an argument), 3 the environment (a file that cannot be
+//! read, a tool that is missing), 70 a bug.
+
+mod answer;
+mod cli;
+mod commands;
+mod lints;
+mod outcome;
+mod query_format;
+mod settings;
+mod ui;
+
+use std::process::ExitCode;
+
+pub use cli::Cli;
+pub use outcome::{Failure, Outcome};
+pub use ui::{ColorChoice, Ui};
+
+/// Runs a command.
+///
+/// # Errors
+/// What went wrong with the world or the arguments; mistakes in specs are part of the outcome.
+pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
+    match cli.command {
+        cli::Command::Spec(command) => commands::spec::run(command, ui),
+    }
+}
+
+/// If this process was started as the helper of the sandbox, does that work and gives its exit code.
+pub fn sandbox_helper() -> Option<ExitCode> {
+    bedplate_shell::sandbox_helper()
+}
