@@ -49,15 +49,15 @@ impl Files for DiskFiles {
 fn braces(pattern: &str) -> Vec<String> {
     let mut done = Vec::new();
     let mut open = vec![pattern.to_owned()];
-    while let Some(pattern) = open.pop() {
-        match split_braces(&pattern) {
-            None => done.push(pattern),
+    while let Some(next) = open.pop() {
+        match split_braces(&next) {
+            None => done.push(next),
             Some((before, alternatives, after)) => {
                 open.extend(alternatives.iter().rev().map(|middle| format!("{before}{middle}{after}")));
             }
         }
         if done.len() + open.len() > MOST_ALTERNATIVES {
-            return vec![pattern.clone()];
+            return vec![pattern.to_owned()];
         }
     }
     done

@@ -24,7 +24,7 @@ use bedplate_spec::host::{Files, ShellAnswer, ShellCall};
 
 use crate::profile::Profile;
 
-pub(crate) use syntax::{Command, Kind, List, Part, Pipeline, Redirection, Word, parse};
+pub(crate) use syntax::{Command, Kind, List, Name, Part, Pipeline, Redirection, Word, parse};
 
 /// Why the small sh does not know an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -124,9 +124,10 @@ impl MacroConfig {
         if let Some(flags) = rpmrc.optflags(&request.machine) {
             engine.define("optflags", flags, level::RPMRC);
         }
-        for pattern in &request.macros {
-            let pattern = engine.expand_path(pattern);
-            for path in files.glob(&pattern) {
+        // All patterns are expanded before the first file is read: files may redefine `%{_target}`.
+        let patterns: Vec<String> = request.macros.iter().map(|pattern| engine.expand_path(pattern)).collect();
+        for pattern in &patterns {
+            for path in files.glob(pattern) {
                 if !is_left_over(&path, request.dialect) {
                     // What is wrong in a file is in the engine's diagnostics.
                     let _ = engine.load_macro_file(&path);

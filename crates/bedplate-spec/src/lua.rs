@@ -17,6 +17,7 @@
 //!
 //! A script is bounded: in the instructions that it runs and in the memory that it takes, over all scripts of one spec.
 
+mod pattern;
 mod primitives;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use bedplate_diag::text;
 use mlua::chunk::ChunkMode;
@@ -37,7 +39,10 @@ use crate::host::{Files, Machine, ShellAnswer, ShellError};
 /// Instructions of the Lua machine that the scripts of one spec may run.
 const INSTRUCTION_LIMIT: u64 = if cfg!(test) { 10_000_000 } else { 200_000_000 };
 /// After how many instructions the limit is looked at.
-const INSTRUCTION_STEP: u32 = 20_000;
+const INSTRUCTION_STEP: u32 = 2_000;
+/// Time that the scripts of one spec may take, commands and nested macros not counted. An instruction on a long string
+/// takes long; no spec comes near.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Memory of one interpreter, in bytes.
 const MEMORY_LIMIT: usize = 256 << 20;
 /// An interpreter that holds more than this (bytes) collects its garbage before the next spec.
@@ -240,6 +245,9 @@ struct Context {
     printed: RefCell<Vec<Vec<u8>>>,
     /// Instructions run so far.
     spent: Cell<u64>,
+    /// Time taken so far, and since when it is being taken.
+    taken: Cell<Duration>,
+    clock: Cell<Option<Instant>>,
     /// Environment variables that scripts of this spec changed.
     environment: RefCell<BTreeMap<String, Option<String>>>,
 }
@@ -250,7 +258,27 @@ impl Context {
     }
 
     fn is_exhausted(&self) -> bool {
-        self.spent.get() >= INSTRUCTION_LIMIT
+        self.left() == 0 || self.taken.get() >= TIME_LIMIT
+    }
+
+    /// Instructions that are left.
+    fn left(&self) -> u64 {
+        INSTRUCTION_LIMIT.saturating_sub(self.spent.get())
+    }
+
+    /// Time from here on belongs to the script again.
+    fn restart_clock(&self) {
+        self.clock.set(Some(Instant::now()));
+    }
+
+    /// Counts one more step of instructions; true if the script may go on.
+    fn count_step(&self) -> bool {
+        self.spent.set(self.spent.get().saturating_add(u64::from(INSTRUCTION_STEP)));
+        let now = Instant::now();
+        if let Some(since) = self.clock.replace(Some(now)) {
+            self.taken.set(self.taken.get() + now.duration_since(since));
+        }
+        !self.is_exhausted()
     }
 }
 
@@ -465,9 +493,7 @@ impl Interpreter {
         primitives::register_classes(&lua, &classes)?;
         let counted = Rc::clone(&context);
         lua.set_global_hook(HookTriggers::new().every_nth_instruction(INSTRUCTION_STEP), move |_, frame| {
-            let spent = counted.spent.get().saturating_add(u64::from(INSTRUCTION_STEP));
-            counted.spent.set(spent);
-            if spent < INSTRUCTION_LIMIT {
+            if counted.count_step() {
                 return Ok(VmState::Continue);
             }
             let source = frame.source();
@@ -501,6 +527,7 @@ impl Interpreter {
     /// A global environment that shares nothing with the one before.
     fn fresh_globals(&self, config_dir: &str) -> mlua::Result<Table> {
         self.context.spent.set(0);
+        self.context.taken.set(Duration::ZERO);
         self.context.environment.borrow_mut().clear();
         self.generation.set(self.generation.get() + 1);
         let (globals, string_methods): (Table, Table) = self.fresh.call(config_dir)?;
@@ -643,6 +670,8 @@ struct Entered<'a> {
 impl<'a> Entered<'a> {
     fn new(context: &'a Context, host: &Rc<dyn LuaHost>) -> Self {
         let previous = context.host.replace(Some(Rc::clone(host)));
+        // The next step starts the clock: most scripts end before.
+        context.clock.set(None);
         Self { context, previous }
     }
 }
@@ -663,11 +692,26 @@ impl LuaError {
         // The script may be in a function of an earlier script by now: what counts is the line that it had reached.
         let main = trace.lines().find(|line| line.ends_with(": in main chunk"));
         let line = main.and_then(line_of).or_else(|| line_of(message));
+        // Errors that C raises on behalf of a function of the prelude have no position: it has no lines.
+        let located = Self::is_from_library(message)
+            .then(|| trace.lines().find_map(|line| line.strip_prefix("\t[string \"")?.split_once(": in ")))
+            .flatten()
+            .map(|(place, _)| format!("[string \"{place}: {message}"));
+        let message = located.as_deref().unwrap_or(message);
         // rpm prints an error that is no string as a null pointer.
         let is_object = |kind: &str| message.strip_prefix(kind).is_some_and(|rest| rest.starts_with(": 0x"));
         let is_null = message == "nil" || ["table", "function", "thread", "userdata"].into_iter().any(is_object);
         let message = if is_null { "(null)" } else { message };
         Self { message: format!("{before}{message}"), line }
+    }
+}
+
+impl LuaError {
+    /// True for the beginnings of messages of the standard library.
+    fn is_from_library(message: &str) -> bool {
+        ["bad argument #", "malformed pattern", "missing '['", "invalid ", "unfinished capture", "pattern too complex", "cannot change"]
+            .iter()
+            .any(|beginning| message.starts_with(beginning))
     }
 }
 

@@ -313,7 +313,7 @@ fn format_once(format: &[u8], values: &mut &[Vec<u8>], result: &mut Vec<u8>) -> 
             }
             at += 1;
         }
-        let mut number = |at: &mut usize| {
+        let number = |at: &mut usize| {
             let start = *at;
             while format.get(*at).is_some_and(u8::is_ascii_digit) {
                 *at += 1;

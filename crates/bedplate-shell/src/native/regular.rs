@@ -222,11 +222,12 @@ impl Reader<'_> {
                 if self.depth > 1 || !is_first { unknown("an anchor inside") } else { Ok(Node::Start) }
             }
             b'$' => {
-                let is_last = self.at == self.pattern.len();
-                match self.syntax {
-                    _ if is_last => Ok(Node::End),
-                    Syntax::Basic if !self.at_operator(b')') && !self.at_operator(b'|') => Ok(self.one(b'$')),
-                    _ => unknown("an anchor inside"),
+                if self.at == self.pattern.len() {
+                    Ok(Node::End)
+                } else if self.syntax == Syntax::Basic && !self.at_operator(b')') && !self.at_operator(b'|') {
+                    Ok(self.one(b'$'))
+                } else {
+                    unknown("an anchor inside")
                 }
             }
             b'\\' => self.escape(),

@@ -15,7 +15,7 @@ local host, dialect = ...
 
 local assert, error, ipairs, next, pcall, rawequal, rawget, rawlen, rawset, select, setmetatable, tonumber, tostring, type, xpcall =
     assert, error, ipairs, next, pcall, rawequal, rawget, rawlen, rawset, select, setmetatable, tonumber, tostring, type, xpcall
-local getmetatable, native_load, native_pairs, native_collect = getmetatable, load, pairs, collectgarbage
+local getmetatable, native_load, native_pairs = getmetatable, load, pairs
 local byte, find, format, gmatch, gsub, match, native_rep, sub =
     string.byte, string.find, string.format, string.gmatch, string.gsub, string.match, string.rep, string.sub
 local concat, sort, pack, unpack, native_move = table.concat, table.sort, table.pack, table.unpack, table.move
@@ -42,9 +42,9 @@ local function type_name(value)
     return type(value)
 end
 
--- Levels: 1 is the function here, 2 the library function, 3 the script that called it.
-local function bad_argument(index, name, message)
-    error(format("bad argument #%d to '%s' (%s)", index, name, message), 4)
+-- `level` is that of the script: 3 if the library function calls this itself, 4 if one of the checks below does.
+local function bad_argument(index, name, message, level)
+    error(format("bad argument #%d to '%s' (%s)", index, name, message), level or 4)
 end
 
 local function string_argument(value, index, name)
@@ -187,7 +187,9 @@ end
 -- A finalizer would run at any time, perhaps within another spec: a metatable is set as if it had none.
 local function guarded_setmetatable(object, meta)
     local finalizer
-    if type(meta) == "table" and type(object) == "table" then
+    if type(object) ~= "table" then
+        bad_argument(1, "setmetatable", "table expected, got " .. type_name(object), 3)
+    elseif type(meta) == "table" then
         finalizer = rawget(meta, "__gc")
         if rawget(meta, "__close") ~= nil then
             rawset(meta, "__close", bounded_closer(rawget(meta, "__close")))
@@ -250,15 +252,11 @@ local function stable_pairs(object)
     end, object, nil
 end
 
+-- When garbage is collected is not for a script to say; how much there is differs from machine to machine.
 local function collect_garbage(what)
-    if what == nil or what == "collect" then
-        native_collect("collect")
-        return 0
-    elseif what == "count" then
+    if what == "count" then
         return 0.0
-    elseif what == "step" then
-        return native_collect("step")
-    elseif what == "isrunning" then
+    elseif what == "step" or what == "isrunning" then
         return true
     elseif what == "generational" or what == "incremental" then
         return "incremental"
@@ -318,10 +316,65 @@ end
 
 -- Loops in C that count no instruction: their length is bounded here.
 local function bounded_rep(text, count, separator)
-    if type(text) == "string" and #text == 0 and (separator == nil or separator == "") and type(count) == "number" then
+    if not is_text(text) then
+        bad_argument(1, "rep", "string expected, got " .. type_name(text), 3)
+    elseif type(text) == "string" and #text == 0 and (separator == nil or separator == "") and type(count) == "number" then
         return ""
     end
     return native_rep(text, count, separator)
+end
+
+-- How many repetitions a pattern has; the time of a match is at most the length of the text to that power.
+local repetitions, known_patterns = {}, 0
+
+local function risky(text, pattern)
+    local count = repetitions[pattern]
+    if not count then
+        local _
+        _, count = gsub(pattern, "[*+?-]", "")
+        if known_patterns == 1000 then
+            repetitions, known_patterns = {}, 0
+        end
+        repetitions[pattern] = count
+        known_patterns = known_patterns + 1
+    end
+    return count > 0 and (#text + 1) ^ (count + 1) > 1e7
+end
+
+-- The functions of `string` that match: as the original, unless the match would take too long.
+local function bounded_matcher(name, original, all)
+    return function(text, pattern, ...)
+        if not is_text(text) then
+            bad_argument(1, name, "string expected, got " .. type_name(text), 3)
+        elseif not is_text(pattern) then
+            bad_argument(2, name, "string expected, got " .. type_name(pattern), 3)
+        end
+        text, pattern = tostring(text), tostring(pattern)
+        if risky(text, pattern) then
+            local start = not all and tointeger((...)) or 1
+            if start < 0 then
+                start = #text + start + 1
+            end
+            if not (name == "find" and select(2, ...)) and not host.bounded(text, pattern, start < 1 and 1 or start, all) then
+                error("pattern too complex", 2)
+            end
+        end
+        return original(text, pattern, ...)
+    end
+end
+
+local function check_length(list, name)
+    local meta = type(list) == "table" and getmetatable(list)
+    if type(meta) == "table" and meta.__len ~= nil and #list > 50000000 then
+        error("bad argument #1 to '" .. name .. "' (object length is too big)", 3)
+    end
+end
+
+local function bounded_list(name, original)
+    return function(list, ...)
+        check_length(list, name)
+        return original(list, ...)
+    end
 end
 
 local function bounded_move(from, first, last, to, target)
@@ -839,10 +892,11 @@ function os_functions.getenv(name)
 end
 
 function os_functions.setlocale(locale)
-    if locale == nil or locale == "" or locale == "C" or locale == "POSIX" then
-        return "C"
+    local default = host.getenv("LC_ALL") or host.getenv("LANG") or "C"
+    if locale == nil or locale == "" or locale == default then
+        return default
     end
-    return nil
+    return (locale == "C" or locale == "POSIX") and "C" or nil
 end
 
 function os_functions.tmpname()
@@ -1117,7 +1171,7 @@ end
 local function version_state(value, index, name)
     local state = type(value) == "userdata" and objects[value]
     if not state or host.kind(value) ~= "ver" then
-        error(format("bad argument #%d to '%s' (rpm.ver expected, got %s)", index, name, type_name(value)), 3)
+        error(format("bad argument #%d to '%s' (rpm.ver expected, got %s)", index, name, type_name(value)), 4)
     end
     return state
 end
@@ -1130,24 +1184,24 @@ end
 local version_class = {
     __name = "rpm.ver",
     __index = function(version, key)
-        local state = version_state(version, 1, "index")
+        local state = objects[version]
         if key ~= "e" and key ~= "v" and key ~= "r" then
             error("invalid attribute: " .. string_argument(key, 2, "index"), 2)
         end
         return state[key]
     end,
     __tostring = function(version)
-        local state = version_state(version, 1, "tostring")
+        local state = objects[version]
         return (state.e and state.e .. ":" or "") .. state.v .. (state.r and "-" .. state.r or "")
     end,
     __eq = function(a, b)
-        return compare_versions(a, b, "eq") == 0
+        return compare_versions(a, b, "__eq") == 0
     end,
     __lt = function(a, b)
-        return compare_versions(a, b, "lt") < 0
+        return compare_versions(a, b, "__lt") < 0
     end,
     __le = function(a, b)
-        return compare_versions(a, b, "le") <= 0
+        return compare_versions(a, b, "__le") <= 0
     end,
 }
 
@@ -1396,7 +1450,7 @@ function posix_functions.access(path, mode)
     mode = mode == nil and "f" or string_argument(mode, 2, "access")
     local unknown = match(mode, "[^ rwxf]")
     if unknown then
-        error("bad argument #2 to 'access' (unknown mode option '" .. unknown .. "')", 2)
+        error("bad argument #2 to 'access' (unknown mode option `" .. unknown .. "')", 2)
     end
     if is_temporary(path) then
         return 0.0
@@ -1513,7 +1567,7 @@ function posix_functions.uname(pattern)
         return values[letter]
     end)
     if bad then
-        error("bad argument #2 to 'uname' (unknown format option '" .. bad .. "')", 2)
+        error("bad argument #2 to 'uname' (unknown format option `" .. bad .. "')", 2)
     end
     return text
 end
@@ -1708,9 +1762,20 @@ local function with(library, changes)
     return all
 end
 
-local new_string = copier(with(string, { rep = bounded_rep }))
+local new_string = copier(with(string, {
+    rep = bounded_rep,
+    find = bounded_matcher("find", find, false),
+    match = bounded_matcher("match", match, false),
+    gmatch = bounded_matcher("gmatch", gmatch, true),
+    gsub = bounded_matcher("gsub", gsub, true),
+}))
 local new_string_meta = copier(with(getmetatable(""), {}))
-local new_table = copier(with(table, { move = bounded_move }))
+local new_table = copier(with(table, {
+    move = bounded_move,
+    insert = bounded_list("insert", table.insert),
+    remove = bounded_list("remove", table.remove),
+    sort = bounded_list("sort", table.sort),
+}))
 local new_math = copier(with(math, {
     randomseed = function(...)
         if select("#", ...) == 0 then

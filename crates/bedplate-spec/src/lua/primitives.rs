@@ -12,8 +12,12 @@ use bedplate_diag::text;
 use bedplate_model::{LooseEvr, vercmp};
 use mlua::{AnyUserData, LuaString, Table, UserDataFields, Value, Variadic};
 
+use super::pattern::{self, Matches};
 use super::{Context, Stream, text_of};
 use crate::dialect::Dialect;
+
+/// Steps that one call with a pattern may take.
+const PATTERN_LIMIT: u64 = super::INSTRUCTION_LIMIT / 4;
 
 /// A version (`rpm.ver`).
 struct VersionObject;
@@ -69,7 +73,11 @@ fn add_engine(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Re
     table.raw_set("message", message)?;
 
     let own = Rc::clone(context);
-    let expand = lua.create_function(move |lua, text: LuaString| answer(lua, own.host()?.expand(&c_text(&text))))?;
+    let expand = lua.create_function(move |lua, text: LuaString| {
+        let expanded = own.host()?.expand(&c_text(&text));
+        own.restart_clock();
+        answer(lua, expanded)
+    })?;
     table.raw_set("expand", expand)?;
 
     let own = Rc::clone(context);
@@ -87,12 +95,18 @@ fn add_engine(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Re
     let own = Rc::clone(context);
     let call = lua.create_function(move |lua, (name, words): (LuaString, Vec<LuaString>)| {
         let words: Vec<String> = words.iter().map(c_text).collect();
-        answer(lua, own.host()?.call_macro(&c_text(&name), &words))
+        let expanded = own.host()?.call_macro(&c_text(&name), &words);
+        own.restart_clock();
+        answer(lua, expanded)
     })?;
     table.raw_set("call_macro", call)?;
 
     let own = Rc::clone(context);
-    let load = lua.create_function(move |_, path: LuaString| Ok(own.host()?.load(&c_text(&path)).is_ok()))?;
+    let load = lua.create_function(move |_, path: LuaString| {
+        let loaded = own.host()?.load(&c_text(&path));
+        own.restart_clock();
+        Ok(loaded.is_ok())
+    })?;
     table.raw_set("load", load)
 }
 
@@ -148,7 +162,9 @@ fn add_world(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Res
     let own = Rc::clone(context);
     let shell = lua.create_function(move |lua, command: LuaString| {
         let host = own.host()?;
-        match host.shell(super::until_nul(&command.as_bytes())) {
+        let answer = host.shell(super::until_nul(&command.as_bytes()));
+        own.restart_clock();
+        match answer {
             Ok(answer) => {
                 if !answer.stderr.is_empty() {
                     host.message(Stream::Error, &text::from_bytes(&answer.stderr));
@@ -255,6 +271,15 @@ fn add_text(lua: &mlua::Lua, table: &Table) -> mlua::Result<()> {
 fn add_interpreter(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Result<()> {
     let own = Rc::clone(context);
     table.raw_set("exhausted", lua.create_function(move |_, ()| Ok(own.is_exhausted()))?)?;
+
+    let own = Rc::clone(context);
+    let bounded = lua.create_function(move |_, (text, pattern, start, all): (LuaString, LuaString, usize, bool)| {
+        let matches = if all { Matches::All } else { Matches::First };
+        let steps = pattern::steps(&text.as_bytes(), &pattern.as_bytes(), start - 1, matches, own.left().min(PATTERN_LIMIT));
+        own.spent.set(own.spent.get() + steps.unwrap_or(PATTERN_LIMIT));
+        Ok(steps.is_some())
+    })?;
+    table.raw_set("bounded", bounded)?;
 
     let object = lua.create_function(|lua, kind: LuaString| match &*kind.as_bytes() {
         b"ver" => lua.create_any_userdata(VersionObject),

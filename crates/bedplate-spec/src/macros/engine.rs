@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use bedplate_diag::{Diagnostic, Source, SourceId, Sources, Span};
+use bedplate_diag::{Diagnostic, Severity, Source, SourceId, Sources, Span};
 
 use super::table::{Body, Entry, Table, level};
 use crate::config::MacroConfig;
@@ -265,9 +265,17 @@ impl Engine {
         Some(Span::new(place.source, place.base + place.call.0, place.base + place.call.1))
     }
 
-    /// Expands text that is not of a file: what rpm's `rpmExpand()` gives, which keeps going after an error.
+    /// Expands text that is not of a file: what rpm's `rpmExpand()` gives. It keeps what there is after an error, and
+    /// nobody asks whether there was one: a query goes on.
     pub(crate) fn expand_loosely(&self, text: &str) -> String {
-        self.expand_buffer(text, None).0
+        let before = self.diagnostics.borrow().len();
+        let (out, failed) = self.expand_buffer(text, None);
+        if failed {
+            for diagnostic in self.diagnostics.borrow_mut().iter_mut().skip(before).filter(|one| one.is_error()) {
+                diagnostic.severity = Severity::Passed;
+            }
+        }
+        out
     }
 
     /// Expands text that is not of a file.

@@ -107,9 +107,7 @@ impl Parser {
             }
             last = Some(date.time);
             let name = after_words(star, date.words);
-            let trimmed = name.trim_end_matches(|c: char| u8::try_from(c).is_ok_and(is_space));
-            // A name of one character counts as missing if blanks follow it.
-            if trimmed.is_empty() || (trimmed.len() == 1 && name.len() > 1) {
+            if name.is_empty() {
                 return fail("missing name in %changelog");
             }
             let start = skip_space(line_end + 1);
@@ -129,7 +127,7 @@ impl Parser {
             }
             entries.push(ChangelogEntry {
                 time: date.time,
-                name: trimmed.to_owned(),
+                name: name.to_owned(),
                 text: text.get(start..end).unwrap_or_default().to_owned(),
             });
             at = next;

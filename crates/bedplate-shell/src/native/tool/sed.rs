@@ -420,7 +420,7 @@ impl Reader<'_> {
     fn replacement(&mut self, delimiter: u8) -> Known<Vec<Piece>> {
         let mut pieces = Vec::new();
         let mut text = Vec::new();
-        let mut flush = |text: &mut Vec<u8>, piece: Option<Piece>, pieces: &mut Vec<Piece>| {
+        let flush = |text: &mut Vec<u8>, piece: Option<Piece>, pieces: &mut Vec<Piece>| {
             if !text.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(text)));
             }
