@@ -45,9 +45,12 @@ mod tests {
     #[test]
     fn a_slip_finds_its_name() {
         let tags = ["Requires", "Release", "Recommends", "Version"];
-        for (slip, want) in
-            [("Reqiures", Some("Requires")), ("Verison", Some("Version")), ("release", Some("Release")), ("Banana", None)]
-        {
+        for (slip, want) in [
+            ("Reqiures", Some("Requires")),
+            ("Verison", Some("Version")),
+            ("release", Some("Release")),
+            ("Banana", None),
+        ] {
             assert_eq!(nearest(slip, tags), want, "{slip}");
         }
     }

@@ -184,7 +184,9 @@ mod tests {
         assert_eq!(DiskFiles.head(path, 4).as_deref(), Some(&b"0123"[..]));
         assert!(DiskFiles.exists(path));
         let missing = format!("{path}.no");
-        assert!(!DiskFiles.exists(&missing) && DiskFiles.head(&missing, 1).is_none() && DiskFiles.read(&missing).is_err());
+        assert!(
+            !DiskFiles.exists(&missing) && DiskFiles.head(&missing, 1).is_none() && DiskFiles.read(&missing).is_err()
+        );
         assert!(!DiskFiles.exists(""));
     }
 }

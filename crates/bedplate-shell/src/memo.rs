@@ -47,7 +47,10 @@ enum State {
 impl fmt::Debug for Memo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = lock(&self.inner);
-        f.debug_struct("Memo").field("entries", &inner.entries.len()).field("bytes", &inner.bytes).finish_non_exhaustive()
+        f.debug_struct("Memo")
+            .field("entries", &inner.entries.len())
+            .field("bytes", &inner.bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,8 +179,7 @@ mod tests {
 
     #[test]
     fn the_key_is_command_environment_and_the_folder_if_it_is_seen() {
-        let (memo, one, other) =
-            (Memo::default(), BTreeMap::new(), BTreeMap::from([("A".to_owned(), "1".to_owned())]));
+        let (memo, one, other) = (Memo::default(), BTreeMap::new(), BTreeMap::from([("A".to_owned(), "1".to_owned())]));
         let call = |environment, source_dir| ShellCall { command: b"x", environment, source_dir };
         assert_eq!(memo.answer(call(&one, "/a"), false, || text("1")), (text("1"), false));
         assert_eq!(memo.answer(call(&one, "/b"), false, || text("2")), (text("1"), true));
@@ -211,7 +213,8 @@ mod tests {
     fn a_panic_leaves_nobody_waiting_and_failures_are_tried_again() {
         let (memo, environment) = (Memo::default(), BTreeMap::new());
         let call = ShellCall { command: b"x", environment: &environment, source_dir: "/" };
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| memo.answer(call, false, || panic!("no"))));
+        let panicked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| memo.answer(call, false, || panic!("no"))));
         assert!(panicked.is_err());
         let failed = Err(ShellError::Failed("no bash".to_owned()));
         assert_eq!(memo.answer(call, false, || failed.clone()), (failed, false));

@@ -82,7 +82,9 @@ pub(crate) fn words_of_simple_command(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let list = parse(text).ok()?;
     let [item] = list.items.as_slice() else { return None };
     let (Pipeline { is_negated: false, commands }, true) = (&item.first, item.rest.is_empty()) else { return None };
-    let [Command { kind: Kind::Simple { assignments, words }, redirections }] = commands.as_slice() else { return None };
+    let [Command { kind: Kind::Simple { assignments, words }, redirections }] = commands.as_slice() else {
+        return None;
+    };
     if !assignments.is_empty() || !redirections.is_empty() {
         return None;
     }

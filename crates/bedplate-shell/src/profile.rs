@@ -297,7 +297,8 @@ impl Reader {
     }
 
     fn number(&mut self, (key, value): Entry<'_, '_>) -> Option<u64> {
-        let number = value.get_ref().as_integer().and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
+        let number =
+            value.get_ref().as_integer().and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
         if number.is_none() {
             self.wrong("wrong-type", format!("`{}` is a whole number", key.get_ref()), value.span());
         }
@@ -359,8 +360,10 @@ mod tests {
         let text = "verison = 1\n[facts]\ncpus = 0\nmachine = 64\nperl = 3\n[[answer]]\ncommand = \"x\"\nmatch = \"y\"\nstdout = \"\"\nstatus = 300\n[[answer]]\nmatch = \"(\"\nstdout = \"\"\n[[answer]]\ncommand = \"x\"\n";
         let wrong = Profile::parse(SourceId(0), text).unwrap_err();
         let source = bedplate_diag::Source::new("profile.toml", text);
-        let told: Vec<(u32, &str)> =
-            wrong.iter().map(|wrong| (source.line_column(wrong.span.unwrap().start).line, wrong.message.as_str())).collect();
+        let told: Vec<(u32, &str)> = wrong
+            .iter()
+            .map(|wrong| (source.line_column(wrong.span.unwrap().start).line, wrong.message.as_str()))
+            .collect();
         assert_eq!(
             told,
             [

@@ -102,7 +102,9 @@ impl Recorded {
         for line in text.split_inclusive('\n') {
             let place = |from: usize, to: usize| Span::new(source, start + from, start + to);
             let content = line.trim_end();
-            if content.is_empty() || (start == 0 && serde_json::from_str(content).is_ok_and(|head: Head| head.version == VERSION)) {
+            if content.is_empty()
+                || (start == 0 && serde_json::from_str(content).is_ok_and(|head: Head| head.version == VERSION))
+            {
                 start += line.len();
                 continue;
             }
@@ -210,7 +212,9 @@ impl Line {
     fn into_answer(self) -> Result<(Key, ShellAnswer), String> {
         let bytes = |name: &str, text: Option<String>, hex: Option<String>| match (text, hex) {
             (Some(text), None) => Ok(text.into_bytes()),
-            (None, Some(hex)) => from_hex(&hex).ok_or_else(|| format!("`{name}_hex` is not a row of hexadecimal bytes")),
+            (None, Some(hex)) => {
+                from_hex(&hex).ok_or_else(|| format!("`{name}_hex` is not a row of hexadecimal bytes"))
+            }
             (Some(_), Some(_)) => Err(format!("both `{name}` and `{name}_hex` are given")),
             (None, None) => Err(format!("`{name}` is missing")),
         };
@@ -222,7 +226,8 @@ impl Line {
 }
 
 fn key(call: ShellCall<'_>) -> Key {
-    let name = || Path::new(call.source_dir).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name =
+        || Path::new(call.source_dir).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     (to_portable(call.command, call.source_dir), sees_folder(call).then(name))
 }
 
@@ -254,8 +259,10 @@ fn text_or_hex(bytes: &[u8]) -> (Option<String>, Option<String>) {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
     let pairs = digits.chunks_exact(2);
     pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
 }
@@ -294,8 +301,10 @@ mod tests {
         let text = "{\"command\": \"a\", \"stdout\": \"\"}\nnonsense\n{\"command\": \"b\"}\n\n{\"command\":\"c\",\"stdout\":\"\",\"x\":1}\n{\"command\": \"a\", \"stdout\": \"\"}\n";
         let wrong = Recorded::parse(SourceId(7), text).unwrap_err();
         let source = bedplate_diag::Source::new("answers", text);
-        let told: Vec<(u32, &str)> =
-            wrong.iter().map(|wrong| (source.line_column(wrong.span.unwrap().start).line, wrong.message.as_str())).collect();
+        let told: Vec<(u32, &str)> = wrong
+            .iter()
+            .map(|wrong| (source.line_column(wrong.span.unwrap().start).line, wrong.message.as_str()))
+            .collect();
         assert_eq!(told[0].0, 2);
         assert_eq!(told[1], (3, "`stdout` is missing"));
         assert_eq!(told[2].0, 5);

@@ -10,16 +10,59 @@ use crate::native::{Command, Kind, List, Part, Redirection, Word, literal, parse
 
 /// Programs that read nothing below the current folder when they are called like this in specs.
 const PROGRAMS: [&str; 47] = [
-    "echo", "printf", "test", "[", ":", "true", "false", "exit", "export", "set", "shift", "unset", "eval", "read", "command",
-    "python", "python2", "python3", "perl", "ruby", "lua", "php", "php-config", "node", "ocamlc", "ocamlfind", "gcc", "cc", "g++", "c++",
-    "clang", "ld", "go", "rustc", "rpm", "pkg-config", "pkgconf", "uname", "arch", "nproc", "getconf", "date", "hostname",
-    "id", "seq", "expr", "make",
+    "echo",
+    "printf",
+    "test",
+    "[",
+    ":",
+    "true",
+    "false",
+    "exit",
+    "export",
+    "set",
+    "shift",
+    "unset",
+    "eval",
+    "read",
+    "command",
+    "python",
+    "python2",
+    "python3",
+    "perl",
+    "ruby",
+    "lua",
+    "php",
+    "php-config",
+    "node",
+    "ocamlc",
+    "ocamlfind",
+    "gcc",
+    "cc",
+    "g++",
+    "c++",
+    "clang",
+    "ld",
+    "go",
+    "rustc",
+    "rpm",
+    "pkg-config",
+    "pkgconf",
+    "uname",
+    "arch",
+    "nproc",
+    "getconf",
+    "date",
+    "hostname",
+    "id",
+    "seq",
+    "expr",
+    "make",
 ];
 
 /// Programs that read their input, and files if any are named.
 const FILTERS: [&str; 17] = [
-    "cat", "cut", "tr", "sed", "grep", "egrep", "fgrep", "awk", "gawk", "head", "tail", "sort", "uniq", "wc", "rev", "tac",
-    "xargs",
+    "cat", "cut", "tr", "sed", "grep", "egrep", "fgrep", "awk", "gawk", "head", "tail", "sort", "uniq", "wc", "rev",
+    "tac", "xargs",
 ];
 
 /// True unless the command cannot see the source folder.
@@ -34,7 +77,11 @@ pub(crate) fn sees_folder(call: ShellCall<'_>) -> bool {
 fn is_blind_list(list: &List, has_input: bool) -> bool {
     list.items.iter().all(|item| {
         std::iter::once(&item.first).chain(item.rest.iter().map(|(_, pipeline)| pipeline)).all(|pipeline| {
-            pipeline.commands.iter().enumerate().all(|(index, command)| is_blind_command(command, has_input || index > 0))
+            pipeline
+                .commands
+                .iter()
+                .enumerate()
+                .all(|(index, command)| is_blind_command(command, has_input || index > 0))
         })
     })
 }
@@ -61,15 +108,15 @@ fn is_blind_command(command: &Command, has_input: bool) -> bool {
     let list = |list: &List| is_blind_list(list, has_input);
     match &command.kind {
         Kind::Simple { assignments, words } => {
-            assignments.iter().all(|assignment| is_blind_word(&assignment.value, false)) && is_blind_simple(words, has_input)
+            assignments.iter().all(|assignment| is_blind_word(&assignment.value, false))
+                && is_blind_simple(words, has_input)
         }
         Kind::Group(body) | Kind::Subshell(body) => list(body),
         Kind::If { branches, otherwise } => {
-            branches.iter().all(|(condition, body)| list(condition) && list(body)) && otherwise.as_ref().is_none_or(list)
+            branches.iter().all(|(condition, body)| list(condition) && list(body))
+                && otherwise.as_ref().is_none_or(list)
         }
-        Kind::For { words, body, .. } => {
-            words.iter().flatten().all(|word| is_blind_word(word, true)) && list(body)
-        }
+        Kind::For { words, body, .. } => words.iter().flatten().all(|word| is_blind_word(word, true)) && list(body),
         Kind::While { condition, body, .. } => list(condition) && list(body),
         Kind::Case { word, arms } => is_blind_word(word, false) && arms.iter().all(|(_, body)| list(body)),
         Kind::Arithmetic(_) => true,
@@ -85,14 +132,15 @@ fn is_blind_simple(words: &[Word], has_input: bool) -> bool {
     let Some(name) = literal(name).and_then(|name| String::from_utf8(name).ok()) else { return false };
     let name = name.strip_prefix("/usr/bin/").or_else(|| name.strip_prefix("/bin/")).unwrap_or(&name);
     let texts: Vec<Option<Vec<u8>>> = arguments.iter().map(literal).collect();
-    let is_file_test = |word: &Option<Vec<u8>>| {
-        matches!(word.as_deref(), Some([b'-', letter]) if b"abcdefghknoprstuwxGLNORS".contains(letter) && *letter != b'n' && *letter != b'o')
-    };
+    let is_file_test = |word: &Option<Vec<u8>>| matches!(word.as_deref(), Some([b'-', letter]) if b"abcdefghknoprstuwxGLNORS".contains(letter) && *letter != b'n' && *letter != b'o');
     match name {
         "test" | "[" => !texts.iter().any(is_file_test),
         // What they read is known only for their own text.
-        "eval" => texts.iter().all(Option::is_some) && texts.iter().flatten().all(|text| parse(text).is_ok_and(|list| is_blind_list(&list, false))),
-        "make" => texts.iter().all(|text| matches!(text.as_deref(), Some(b"--version" | b"-v"))),
+        "eval" => {
+            texts.iter().all(Option::is_some)
+                && texts.iter().flatten().all(|text| parse(text).is_ok_and(|list| is_blind_list(&list, false)))
+        }
+        "make" => !texts.is_empty() && texts.iter().all(|text| matches!(text.as_deref(), Some(b"--version" | b"-v"))),
         // Programs in a file, or a compiler's input.
         "python" | "python2" | "python3" | "perl" | "ruby" | "lua" | "php" | "node" => {
             arguments.len() <= 4
@@ -104,14 +152,22 @@ fn is_blind_simple(words: &[Word], has_input: bool) -> bool {
             texts.iter().all(|text| text.as_deref().is_some_and(|text| text.starts_with(b"-")))
         }
         "go" => matches!(texts.first().and_then(Option::as_deref), Some(b"version" | b"env")),
-        "date" => !texts.iter().flatten().any(|text| text.starts_with(b"-r") || text.starts_with(b"-f") || text.starts_with(b"--")),
+        "date" => !texts
+            .iter()
+            .flatten()
+            .any(|text| text.starts_with(b"-r") || text.starts_with(b"-f") || text.starts_with(b"--")),
         "rpm" => texts.first().and_then(Option::as_deref).is_some_and(|first| {
-            matches!(first, b"-q" | b"--eval" | b"-E" | b"--version") && !texts.iter().flatten().any(|text| text.contains(&b'/'))
+            matches!(first, b"-q" | b"--eval" | b"-E" | b"--version")
+                && !texts.iter().flatten().any(|text| text.contains(&b'/'))
         }),
         name if FILTERS.contains(&name) => {
             // A file among the operands could be a relative one; of several words only the first can be told to be none.
-            let operands = texts.iter().filter(|text| !text.as_deref().is_some_and(|text| text.starts_with(b"-"))).count();
-            has_input && operands <= 2 && (!matches!(name, "cat" | "xargs") || arguments.is_empty()) && !has_file(name, &texts)
+            let operands =
+                texts.iter().filter(|text| !text.as_deref().is_some_and(|text| text.starts_with(b"-"))).count();
+            has_input
+                && operands <= 2
+                && (!matches!(name, "cat" | "xargs") || arguments.is_empty())
+                && !has_file(name, &texts)
         }
         name => PROGRAMS.contains(&name),
     }
@@ -159,15 +215,29 @@ fn has_file(name: &str, texts: &[Option<Vec<u8>>]) -> bool {
         _ => 0,
     };
     // A script of sed may name a file to read or to write.
-    let reads_in_script = name == "sed" && texts.iter().flatten().any(|text| text.contains(&b'r') || text.contains(&b'w'));
+    let reads_in_script =
+        name == "sed" && texts.iter().flatten().any(|text| text.contains(&b'r') || text.contains(&b'w'));
     operands > own || reads_in_script
 }
 
 /// True if a program's text could open files of the current folder.
 fn names_a_reader(text: &[u8]) -> bool {
-    [&b"open"[..], b"read", b"file", b"File", b"getcwd", b"listdir", b"glob", b"exec", b"system", b"require", b"./", b"path.insert"]
-        .iter()
-        .any(|word| text.windows(word.len()).any(|part| part == *word))
+    [
+        &b"open"[..],
+        b"read",
+        b"file",
+        b"File",
+        b"getcwd",
+        b"listdir",
+        b"glob",
+        b"exec",
+        b"system",
+        b"require",
+        b"./",
+        b"path.insert",
+    ]
+    .iter()
+    .any(|word| text.windows(word.len()).any(|part| part == *word))
 }
 
 /// `is_field`: file names could be found in it.
@@ -197,7 +267,9 @@ mod tests {
     #[test]
     fn commands_that_see_the_folder_are_told_from_those_that_do_not() {
         let environment = BTreeMap::from([("PATH".to_owned(), "/usr/bin".to_owned())]);
-        let sees = |command: &str| sees_folder(ShellCall { command: command.as_bytes(), environment: &environment, source_dir: "/src/x" });
+        let sees = |command: &str| {
+            sees_folder(ShellCall { command: command.as_bytes(), environment: &environment, source_dir: "/src/x" })
+        };
         for command in [
             "echo 1.2 | cut -d. -f1",
             "gcc -dumpversion",

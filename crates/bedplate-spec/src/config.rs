@@ -98,7 +98,12 @@ impl MacroConfig {
     /// Reads a configuration (`rpmReadConfigFiles()` in `lib/rpmrc.c`).
     ///
     /// Mistakes in the files are kept in [`Self::diagnostics`]: a bad definition is left out, the rest is good.
-    pub fn read(request: &ConfigRequest, files: &Arc<dyn Files>, shell: &Arc<dyn Shell>, machine: &Machine) -> Arc<Self> {
+    pub fn read(
+        request: &ConfigRequest,
+        files: &Arc<dyn Files>,
+        shell: &Arc<dyn Shell>,
+        machine: &Machine,
+    ) -> Arc<Self> {
         let mut diagnostics = Vec::new();
         let target_machine = TargetMachine::linux(request.machine.as_str());
         let rpmrc = read_rpmrc(request, files.as_ref(), &mut diagnostics);
@@ -111,8 +116,7 @@ impl MacroConfig {
             machine: target_machine.clone(),
             diagnostics: Vec::new(),
         });
-        let world =
-            World { files: Arc::clone(files), shell: Arc::clone(shell), machine: Arc::new(machine.clone()) };
+        let world = World { files: Arc::clone(files), shell: Arc::clone(shell), machine: Arc::new(machine.clone()) };
         let engine = Engine::new(bootstrap, world);
         for (name, builtin) in Builtin::all(request.dialect) {
             engine.push(name, Body::Builtin(builtin), level::BUILTIN);
@@ -207,7 +211,7 @@ impl MacroConfig {
 /// Makes a definition of `--define`, and reports a bad one with the argument as its text.
 pub(crate) fn define_on_command_line(engine: &Rc<Engine>, define: &str) {
     let source = engine.add_text("<command line>", define);
-    let place = crate::macros::engine::Place { source, base: 0, call: (0, define.len()), line: 1 };
+    let place = crate::macros::engine::Place { source, base: 0, call: (0, define.len()) };
     let before = engine.place.replace(Some(place));
     // The mistake is in the diagnostics, and makes the run bad there.
     let _ = engine.define_text(define, level::COMMAND_LINE);
@@ -222,10 +226,8 @@ fn read_rpmrc(request: &ConfigRequest, files: &dyn Files, diagnostics: &mut Vec<
                 let mut include = |path: &str| files.read(path).ok().map(|bytes| text::from_bytes(&bytes));
                 for problem in rpmrc.read(&text::from_bytes(&bytes), &mut include) {
                     let file = problem.file.as_ref().unwrap_or(path);
-                    diagnostics.push(Diagnostic::error(
-                        "bad-rpmrc",
-                        format!("{file}:{}: {}", problem.line, problem.message),
-                    ));
+                    diagnostics
+                        .push(Diagnostic::error("bad-rpmrc", format!("{file}:{}: {}", problem.line, problem.message)));
                 }
             }
             Err(error) => diagnostics.push(

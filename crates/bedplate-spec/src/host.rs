@@ -102,8 +102,13 @@ pub struct Machine {
 
 impl Default for Machine {
     fn default() -> Self {
-        let environment =
-            [("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("HOME", "/nonexistent")];
+        let environment = [
+            ("PATH", "/usr/bin:/bin"),
+            ("LANG", "C.UTF-8"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("HOME", "/nonexistent"),
+        ];
         Self {
             cpus: 4,
             memory: 16 << 30,

@@ -147,7 +147,7 @@ pub fn expand(
     let world = World { files: Arc::clone(files), shell: Arc::clone(shell), machine: Arc::clone(machine) };
     let engine = Engine::new(Arc::clone(config), world);
     let source = engine.add_text("<eval>", text);
-    let place = macros::engine::Place { source, base: 0, call: (0, text.len()), line: 1 };
+    let place = macros::engine::Place { source, base: 0, call: (0, text.len()) };
     let result = engine.expand_at(text, place, &mut macros::engine::LineMap::default()).ok();
     (result, engine.diagnostics.take(), engine.texts.take())
 }

@@ -81,8 +81,6 @@ pub(crate) enum FileKind {
     Regular,
     /// A folder.
     Directory,
-    /// A symbolic link.
-    Link,
 }
 
 impl FileKind {
@@ -90,7 +88,6 @@ impl FileKind {
         match self {
             Self::Regular => "regular",
             Self::Directory => "directory",
-            Self::Link => "link",
         }
     }
 }
@@ -133,7 +130,7 @@ pub(crate) trait LuaHost {
         "/".to_owned()
     }
 
-    /// What `posix.stat` says of a path, links not followed; `None` if nothing is there.
+    /// What `posix.stat` says of a path, links followed; `None` if nothing is there.
     fn status(&self, path: &str) -> Option<FileStatus> {
         let (kind, mode, size) = match self.files().read(path) {
             Ok(bytes) => (FileKind::Regular, 0o644, bytes.len() as u64),
@@ -153,7 +150,8 @@ pub(crate) trait LuaHost {
             return None;
         }
         let names = found.iter().filter_map(|path| path.rsplit('/').next());
-        let mut names: Vec<String> = names.filter(|name| !matches!(*name, "" | "." | "..")).map(str::to_owned).collect();
+        let mut names: Vec<String> =
+            names.filter(|name| !matches!(*name, "" | "." | "..")).map(str::to_owned).collect();
         names.sort();
         names.dedup();
         Some(names)
@@ -521,7 +519,8 @@ impl Interpreter {
         if self.context.is_exhausted() || self.context.host.borrow().is_some() {
             return false;
         }
-        self.lua.used_memory() < COLLECT_ABOVE || (self.lua.gc_collect().is_ok() && self.lua.used_memory() < COLLECT_ABOVE)
+        self.lua.used_memory() < COLLECT_ABOVE
+            || (self.lua.gc_collect().is_ok() && self.lua.used_memory() < COLLECT_ABOVE)
     }
 
     /// A global environment that shares nothing with the one before.
@@ -709,9 +708,17 @@ impl LuaError {
 impl LuaError {
     /// True for the beginnings of messages of the standard library.
     fn is_from_library(message: &str) -> bool {
-        ["bad argument #", "malformed pattern", "missing '['", "invalid ", "unfinished capture", "pattern too complex", "cannot change"]
-            .iter()
-            .any(|beginning| message.starts_with(beginning))
+        [
+            "bad argument #",
+            "malformed pattern",
+            "missing '['",
+            "invalid ",
+            "unfinished capture",
+            "pattern too complex",
+            "cannot change",
+        ]
+        .iter()
+        .any(|beginning| message.starts_with(beginning))
     }
 }
 

@@ -81,6 +81,10 @@ impl LuaHost for Engine {
         self.config.directory.clone()
     }
 
+    fn set_environment(&self, name: &str, value: Option<&str>) {
+        self.set_variable(name, value);
+    }
+
     fn hardware(&self) -> String {
         self.config.machine.arch.clone()
     }
@@ -106,11 +110,16 @@ impl Engine {
     ) {
         let Some(host) = self.lua_host() else { return };
         let before = (self.context_depth.replace(buffer.depth), self.context_level.replace(buffer.level));
+        let reported = self.diagnostics.borrow().len();
         let result = self.lua().run(&host, script, name, options, arguments);
         self.context_depth.set(before.0);
         self.context_level.set(before.1);
         match result {
-            Ok(printed) => buffer.out.push_str(&printed),
+            Ok(printed) => {
+                // What the script survived (`pcall`, `macros.error({…})`) does not make the spec bad.
+                self.pass_over(reported);
+                buffer.out.push_str(&printed);
+            }
             Err(error) => self.fail(buffer, lua_fault(&error)),
         }
     }

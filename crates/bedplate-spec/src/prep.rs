@@ -32,7 +32,6 @@ pub(crate) struct Sources {
     /// Name and version of the main package: the folder that `%setup` unpacks to.
     pub(crate) name: String,
     pub(crate) version: String,
-    pub(crate) line: u32,
 }
 
 impl Sources {
@@ -85,6 +84,9 @@ impl Engine {
             Err(mut fault) if self.dialect == Dialect::V4_20 && fault.code.starts_with("no-such-") => {
                 fault.severity = Severity::Passed;
                 self.report(fault);
+                if let Some(last) = self.diagnostics.borrow_mut().last_mut() {
+                    last.rpm_line = None;
+                }
             }
             Err(fault) => self.fail(buffer, fault),
         }

@@ -87,8 +87,8 @@ pub(crate) fn answer(found: &Evaluation, places: &Places, full: bool) -> Map<Str
     }
     if !good {
         out.insert("error".to_owned(), of(Severity::Error).join("\n").into());
-        let first = found.diagnostics.iter().find(|one| one.is_error() && one.rpm_line.is_some());
-        if let Some(line) = first.and_then(|one| one.rpm_line) {
+        let errors = found.diagnostics.iter().filter(|one| matches!(one.severity, Severity::Error | Severity::Passed));
+        if let Some(line) = errors.filter_map(|one| one.rpm_line).next() {
             out.insert("error_line".to_owned(), line.into());
         }
         return out;
@@ -190,9 +190,10 @@ fn package_fields(package: &Package, places: &Places) -> Map<String, Value> {
         out.insert("prefixes".to_owned(), places.list(prefixes.iter().map(String::as_str)));
     }
     if !package.changelog.is_empty() {
-        let entries = package.changelog.iter().map(|entry| {
-            Value::Array(vec![entry.time.into(), places.value(&entry.name), places.value(&entry.text)])
-        });
+        let entries = package
+            .changelog
+            .iter()
+            .map(|entry| Value::Array(vec![entry.time.into(), places.value(&entry.name), places.value(&entry.text)]));
         out.insert("changelog".to_owned(), entries.collect());
     }
     if !package.scripts.is_empty() {
@@ -266,7 +267,8 @@ fn add_full(out: &mut Map<String, Value>, package: &Package, places: &Places) {
     }
     let mut rich = Map::new();
     for (_, kind) in DEPENDENCIES {
-        for dependency in package.dependencies(kind).into_iter().flat_map(|set| set.iter()).filter(|one| one.is_rich()) {
+        for dependency in package.dependencies(kind).into_iter().flat_map(|set| set.iter()).filter(|one| one.is_rich())
+        {
             if let Ok((tree, _)) = parse_rich(&dependency.name, kind) {
                 rich.insert(places.clean(&dependency.name), tree_value(&tree, places));
             }
@@ -279,7 +281,8 @@ fn add_full(out: &mut Map<String, Value>, package: &Package, places: &Places) {
 
 fn tree_value(tree: &bedplate_model::RichDependency, places: &Places) -> Value {
     use bedplate_model::RichDependency as R;
-    let all = |word: &str, parts: &[R]| json!({ word: parts.iter().map(|one| tree_value(one, places)).collect::<Value>() });
+    let all =
+        |word: &str, parts: &[R]| json!({ word: parts.iter().map(|one| tree_value(one, places)).collect::<Value>() });
     let conditional = |word: &str, then: &R, condition: &R, otherwise: &Option<Box<R>>| {
         let mut value = json!({ "then": tree_value(then, places), word: tree_value(condition, places) });
         if let Some(otherwise) = otherwise {

@@ -138,7 +138,9 @@ fn render_parts(parts: &[Part], package: &Package, element: Option<usize>, out: 
             Part::Value { tag, width, .. } => {
                 let value = match values(package, tag) {
                     Values::One(text) => text,
-                    Values::Many(list) => list.get(element.unwrap_or(0)).cloned().unwrap_or_else(|| "(none)".to_owned()),
+                    Values::Many(list) => {
+                        list.get(element.unwrap_or(0)).cloned().unwrap_or_else(|| "(none)".to_owned())
+                    }
                     Values::None => "(none)".to_owned(),
                 };
                 let pad = usize::try_from(width.abs()).unwrap_or(0).saturating_sub(value.chars().count());

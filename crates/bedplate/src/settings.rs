@@ -89,7 +89,12 @@ fn machine(config_dir: &str) -> Machine {
 
 type Record = Option<(String, Arc<Recorded>)>;
 
-fn chain(args: &ShellArgs, files: &Arc<dyn Files>, machine: &Machine, ui: &Ui) -> Result<(Arc<Chain>, Record), Failure> {
+fn chain(
+    args: &ShellArgs,
+    files: &Arc<dyn Files>,
+    machine: &Machine,
+    ui: &Ui,
+) -> Result<(Arc<Chain>, Record), Failure> {
     let mode = match args.shell {
         ShellChoice::Sandbox => ShellMode::Sandbox,
         ShellChoice::Run => ShellMode::Run,

@@ -10,7 +10,12 @@ pub(super) type Extra = [(String, Vec<u8>)];
 const SPECIAL: [&[u8]; 8] = [b":", b"break", b"continue", b"eval", b"exit", b"export", b"set", b"shift"];
 
 /// Runs a command with its arguments.
-pub(super) fn run(shell: &mut Interpreter<'_>, arguments: &[Vec<u8>], extra: Vec<(String, Vec<u8>)>, io: &Io) -> Run<i32> {
+pub(super) fn run(
+    shell: &mut Interpreter<'_>,
+    arguments: &[Vec<u8>],
+    extra: Vec<(String, Vec<u8>)>,
+    io: &Io,
+) -> Run<i32> {
     let Some((name, rest)) = arguments.split_first() else { return Ok(0) };
     if SPECIAL.contains(&name.as_slice()) {
         for (variable, value) in extra {
@@ -251,7 +256,8 @@ fn unescape(bytes: &[u8], kind: Escapes) -> Known<(Vec<u8>, bool)> {
                 // `\0` and three digits for echo, up to three digits for a format.
                 let start = if kind == Escapes::Echo { at } else { at - 1 };
                 let digits = bytes[start..].iter().take(3).take_while(|digit| (b'0'..=b'7').contains(digit)).count();
-                let value = bytes[start..start + digits].iter().fold(0_u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
+                let value =
+                    bytes[start..start + digits].iter().fold(0_u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
                 match u8::try_from(value) {
                     Ok(value @ 1..=127) => result.push(value),
                     _ => return unknown("a byte that is not ASCII"),

@@ -5,9 +5,8 @@ use super::syntax::Condition;
 use super::{Known, arithmetic, expand, unknown};
 use crate::pattern::Pattern;
 
-const BINARY: [&[u8]; 13] = [
-    b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt", b"-ot",
-];
+const BINARY: [&[u8]; 13] =
+    [b"=", b"==", b"!=", b"<", b">", b"-eq", b"-ne", b"-lt", b"-le", b"-gt", b"-ge", b"-nt", b"-ot"];
 
 /// `test`: true, false, or `None` for a mistake (status 2 and a message).
 pub(super) fn test(shell: &mut Interpreter<'_>, words: &[Vec<u8>]) -> Known<Option<bool>> {
@@ -24,7 +23,9 @@ pub(super) fn test(shell: &mut Interpreter<'_>, words: &[Vec<u8>]) -> Known<Opti
         [left, operator, right] if operator == b"-o" => Ok(Some(!left.is_empty() || !right.is_empty())),
         [not, rest @ ..] if not == b"!" && rest.len() <= 3 => Ok(test(shell, rest)?.map(|value| !value)),
         [open, word, close] if open == b"(" && close == b")" => Ok(Some(!word.is_empty())),
-        [open, operator, word, close] if open == b"(" && close == b")" => test(shell, &[operator.clone(), word.clone()]),
+        [open, operator, word, close] if open == b"(" && close == b")" => {
+            test(shell, &[operator.clone(), word.clone()])
+        }
         words if words.len() == 3 => Ok(None),
         words => {
             let mut reader = Reader { words, at: 0, depth: 0 };
@@ -222,7 +223,8 @@ pub(super) fn double_bracket(shell: &mut Interpreter<'_>, condition: &Condition,
                 }
                 operator => {
                     let right = expand::single(shell, right, io)?;
-                    let value = |text: &[u8]| arithmetic::evaluate(text, &|name| Ok(shell.value(name)?.unwrap_or_default()));
+                    let value =
+                        |text: &[u8]| arithmetic::evaluate(text, &|name| Ok(shell.value(name)?.unwrap_or_default()));
                     Ok(compare(operator, value(&left)?, value(&right)?))
                 }
             }

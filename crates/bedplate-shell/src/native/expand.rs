@@ -10,7 +10,11 @@ const MOST_PATTERN_TEXT: usize = 4096;
 
 /// A piece of an expanded word.
 enum Chunk {
-    Text { bytes: Vec<u8>, is_quoted: bool, splits: bool },
+    Text {
+        bytes: Vec<u8>,
+        is_quoted: bool,
+        splits: bool,
+    },
     /// Between two parameters of `"$@"`.
     Break,
 }
@@ -88,9 +92,15 @@ fn chunks(shell: &mut Interpreter<'_>, word: &Word, splits: bool, io: &Io) -> Kn
             }
             Part::Arithmetic { expression, is_quoted } => {
                 let value = shell.arithmetic(expression, io)?;
-                result.push(Chunk::Text { bytes: value.to_string().into_bytes(), is_quoted: *is_quoted, splits: !is_quoted });
+                result.push(Chunk::Text {
+                    bytes: value.to_string().into_bytes(),
+                    is_quoted: *is_quoted,
+                    splits: !is_quoted,
+                });
             }
-            Part::Parameter { parameter, is_quoted } => expand_parameter(shell, parameter, *is_quoted, io, &mut result)?,
+            Part::Parameter { parameter, is_quoted } => {
+                expand_parameter(shell, parameter, *is_quoted, io, &mut result)?
+            }
         }
     }
     Ok(result)
@@ -163,7 +173,9 @@ fn file_names(shell: &mut Interpreter<'_>, field: &Field, result: &mut Vec<Vec<u
         return unknown("the order of file names");
     }
     for path in found {
-        let Some(name) = path.get(if is_relative { prefix_length } else { 0 }..) else { return unknown("a file pattern") };
+        let Some(name) = path.get(if is_relative { prefix_length } else { 0 }..) else {
+            return unknown("a file pattern");
+        };
         if !name.is_ascii() {
             return unknown("a file name that is not ASCII");
         }
@@ -238,7 +250,9 @@ fn expand_parameter(
     let value = value.unwrap_or_default();
     shell.step(value.len() / 1024)?;
     let value = match &parameter.operation {
-        Operation::Plain | Operation::Default { .. } | Operation::Assign { .. } | Operation::Alternative { .. } => value,
+        Operation::Plain | Operation::Default { .. } | Operation::Assign { .. } | Operation::Alternative { .. } => {
+            value
+        }
         Operation::Length => value.len().to_string().into_bytes(),
         Operation::RemovePrefix { longest, pattern } => {
             let pattern = compiled(shell, pattern, &value, io)?;
@@ -271,7 +285,13 @@ fn text(bytes: Vec<u8>, is_quoted: bool) -> Chunk {
 }
 
 /// The word of `${x:-word}`.
-fn alternative(shell: &mut Interpreter<'_>, word: &Word, is_quoted: bool, io: &Io, result: &mut Vec<Chunk>) -> Known<()> {
+fn alternative(
+    shell: &mut Interpreter<'_>,
+    word: &Word,
+    is_quoted: bool,
+    io: &Io,
+    result: &mut Vec<Chunk>,
+) -> Known<()> {
     if is_quoted {
         let bytes = single(shell, word, io)?;
         result.push(text(bytes, true));
@@ -294,7 +314,13 @@ fn compiled(shell: &mut Interpreter<'_>, word: &Word, value: &[u8], io: &Io) -> 
     Ok(pattern)
 }
 
-fn substring(shell: &mut Interpreter<'_>, value: &[u8], offset: &Word, length: Option<&Word>, io: &Io) -> Known<Vec<u8>> {
+fn substring(
+    shell: &mut Interpreter<'_>,
+    value: &[u8],
+    offset: &Word,
+    length: Option<&Word>,
+    io: &Io,
+) -> Known<Vec<u8>> {
     let number = |shell: &mut Interpreter<'_>, word: &Word| {
         let text = single(shell, word, io)?;
         arithmetic::evaluate(&text, &|name| Ok(shell.value(name)?.unwrap_or_default()))

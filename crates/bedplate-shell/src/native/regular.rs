@@ -179,7 +179,11 @@ impl Reader<'_> {
         } else {
             Some(least)
         };
-        if !self.operator(b'}') || is_start || least > MOST_REPEAT || most.is_some_and(|most| most < least || most > MOST_REPEAT) {
+        if !self.operator(b'}')
+            || is_start
+            || least > MOST_REPEAT
+            || most.is_some_and(|most| most < least || most > MOST_REPEAT)
+        {
             return unknown("a repetition of this kind");
         }
         Ok(Some((least, most)))
@@ -219,7 +223,11 @@ impl Reader<'_> {
             }
             b'[' => self.bracket(),
             b'^' if self.syntax == Syntax::Extended || is_first => {
-                if self.depth > 1 || !is_first { unknown("an anchor inside") } else { Ok(Node::Start) }
+                if self.depth > 1 || !is_first {
+                    unknown("an anchor inside")
+                } else {
+                    Ok(Node::Start)
+                }
             }
             b'$' => {
                 if self.at == self.pattern.len() {
@@ -496,7 +504,11 @@ mod tests {
 
     fn span(pattern: &str, syntax: Syntax, text: &str) -> Option<String> {
         let regex = compile(pattern.as_bytes(), syntax, Dialect::Sed, false, Need::Span).ok()?;
-        Some(regex.find(text.as_bytes()).map_or("-".to_owned(), |found| String::from_utf8_lossy(found.as_bytes()).into_owned()))
+        Some(
+            regex
+                .find(text.as_bytes())
+                .map_or("-".to_owned(), |found| String::from_utf8_lossy(found.as_bytes()).into_owned()),
+        )
     }
 
     #[test]
@@ -524,7 +536,9 @@ mod tests {
 
     #[test]
     fn what_could_differ_is_not_known() {
-        for pattern in ["a*(ab)?", "(a|ab)(c|bcd)", "(a*)*", "(a|b)*ab", "x**", "\\b", "(a)\\1", "a|", "()", "(^a)", "a{1001}"] {
+        for pattern in
+            ["a*(ab)?", "(a|ab)(c|bcd)", "(a*)*", "(a|b)*ab", "x**", "\\b", "(a)\\1", "a|", "()", "(^a)", "a{1001}"]
+        {
             let result = compile(pattern.as_bytes(), Syntax::Extended, Dialect::Sed, false, Need::Span);
             assert!(result.is_err() || pattern == "()", "{pattern}");
         }

@@ -79,14 +79,50 @@ pub(super) struct Interpreter<'a> {
 /// Names that the shell sets or treats by itself.
 fn is_special(name: &str) -> bool {
     const NAMES: [&str; 38] = [
-        "IFS", "PATH", "PWD", "OLDPWD", "HOME", "SHLVL", "RANDOM", "SRANDOM", "SECONDS", "LINENO", "UID", "EUID", "PPID",
-        "GROUPS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "OSTYPE", "DIRSTACK", "FUNCNAME", "PIPESTATUS", "OPTARG", "OPTIND",
-        "OPTERR", "SHELL", "SHELLOPTS", "TERM", "COLUMNS", "LINES", "EPOCHSECONDS", "EPOCHREALTIME", "GLOBIGNORE", "CDPATH",
-        "ENV", "TMPDIR", "TIMEFORMAT", "TMOUT", "POSIXLY_CORRECT",
+        "IFS",
+        "PATH",
+        "PWD",
+        "OLDPWD",
+        "HOME",
+        "SHLVL",
+        "RANDOM",
+        "SRANDOM",
+        "SECONDS",
+        "LINENO",
+        "UID",
+        "EUID",
+        "PPID",
+        "GROUPS",
+        "HOSTNAME",
+        "HOSTTYPE",
+        "MACHTYPE",
+        "OSTYPE",
+        "DIRSTACK",
+        "FUNCNAME",
+        "PIPESTATUS",
+        "OPTARG",
+        "OPTIND",
+        "OPTERR",
+        "SHELL",
+        "SHELLOPTS",
+        "TERM",
+        "COLUMNS",
+        "LINES",
+        "EPOCHSECONDS",
+        "EPOCHREALTIME",
+        "GLOBIGNORE",
+        "CDPATH",
+        "ENV",
+        "TMPDIR",
+        "TIMEFORMAT",
+        "TMOUT",
+        "POSIXLY_CORRECT",
     ];
     NAMES.contains(&name)
         || name == "_"
-        || ["BASH", "COMP", "HIST", "PS", "READLINE", "LD_", "GREP_", "TABSIZE"].iter().any(|start| name.starts_with(start))
+        || ["BASH", "COMP", "HIST", "PS", "READLINE", "LD_", "GREP_", "TABSIZE"]
+            .iter()
+            .any(|start| name.starts_with(start))
 }
 
 /// A locale in which ASCII text behaves as we know.
@@ -103,7 +139,10 @@ pub(super) fn answer(call: ShellCall<'_>, files: &dyn Files, profile: &Profile) 
     let mut variables = BTreeMap::new();
     for (name, value) in call.environment {
         let changes_the_shell = ["BASH", "LD_", "GREP_", "TABSIZE"].iter().any(|start| name.starts_with(start))
-            || matches!(name.as_str(), "SHELLOPTS" | "GLOBIGNORE" | "POSIXLY_CORRECT" | "IFS" | "ENV" | "TZDIR" | "CDPATH");
+            || matches!(
+                name.as_str(),
+                "SHELLOPTS" | "GLOBIGNORE" | "POSIXLY_CORRECT" | "IFS" | "ENV" | "TZDIR" | "CDPATH"
+            );
         if changes_the_shell {
             return unknown(format!("`{name}` in the environment"));
         }
@@ -131,7 +170,23 @@ pub(super) fn answer(call: ShellCall<'_>, files: &dyn Files, profile: &Profile) 
     Ok(ShellAnswer { stdout: buffers.next().unwrap_or_default(), stderr: buffers.next().unwrap_or_default(), status })
 }
 
-impl<'a> Interpreter<'a> {
+/// The file of `$(< file)`.
+fn only_input(list: &List) -> Option<&Word> {
+    let [item] = list.items.as_slice() else { return None };
+    let ([command], true, false) = (item.first.commands.as_slice(), item.rest.is_empty(), item.first.is_negated) else {
+        return None;
+    };
+    match (&command.kind, command.redirections.as_slice()) {
+        (Kind::Simple { assignments, words }, [Redirection::Input(word)])
+            if assignments.is_empty() && words.is_empty() =>
+        {
+            Some(word)
+        }
+        _ => None,
+    }
+}
+
+impl Interpreter<'_> {
     /// Counts a step of work.
     pub(super) fn step(&mut self, weight: usize) -> Known<()> {
         self.steps = self.steps.saturating_add(u32::try_from(weight).unwrap_or(u32::MAX));
@@ -186,6 +241,15 @@ impl<'a> Interpreter<'a> {
     pub(super) fn substitute(&mut self, list: &List, io: &Io) -> Known<Vec<u8>> {
         let (mut bytes, status) = self.captured(|shell, output| {
             let io = Io { output, ..io.clone() };
+            if let Some(word) = only_input(list) {
+                let path = expand::single(shell, word, &io)?;
+                let bytes = shell.read_file(&path)?;
+                shell.write(output, bytes.as_deref().unwrap_or_default())?;
+                if bytes.is_none() {
+                    shell.complain(&io)?;
+                }
+                return Ok(i32::from(bytes.is_none()));
+            }
             // The status before is what the first command sees.
             shell.subshell(|shell| shell.list(list, &io))
         })?;
@@ -358,7 +422,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn simple(&mut self, assignments: &[Assignment], words: &[Word], redirections: &[Redirection], io: &Io) -> Run<i32> {
+    fn simple(
+        &mut self,
+        assignments: &[Assignment],
+        words: &[Word],
+        redirections: &[Redirection],
+        io: &Io,
+    ) -> Run<i32> {
         self.substitution = None;
         let arguments = expand::command_words(self, words, io)?;
         let after_words = self.substitution.take();
@@ -466,7 +536,11 @@ impl<'a> Interpreter<'a> {
             return unknown(format!("the value of `{name}`"));
         }
         let value = self.variables.get(name).map(|variable| variable.value.clone());
-        if value.as_ref().is_some_and(|value| !value.is_ascii()) { unknown("a value that is not ASCII") } else { Ok(value) }
+        if value.as_ref().is_some_and(|value| !value.is_ascii()) {
+            unknown("a value that is not ASCII")
+        } else {
+            Ok(value)
+        }
     }
 
     pub(super) fn arithmetic(&mut self, expression: &Word, io: &Io) -> Known<i64> {
@@ -479,7 +553,8 @@ impl<'a> Interpreter<'a> {
     pub(super) fn sorts_by_bytes(&self, extra: &[(String, Vec<u8>)]) -> bool {
         let get = |name: &str| {
             let extra = extra.iter().rev().find(|(extra, _)| extra == name).map(|(_, value)| value.as_slice());
-            let own = || self.variables.get(name).filter(|variable| variable.is_exported).map(|own| own.value.as_slice());
+            let own =
+                || self.variables.get(name).filter(|variable| variable.is_exported).map(|own| own.value.as_slice());
             extra.or_else(own).filter(|value| !value.is_empty())
         };
         get("LC_ALL").or_else(|| get("LC_COLLATE")).or_else(|| get("LANG")).is_none_or(is_c_locale)
@@ -497,9 +572,8 @@ impl<'a> Interpreter<'a> {
             }
             return Ok(format!("{}/{text}", self.source_dir.trim_end_matches('/')));
         }
-        let is_below = |folder: &str| {
-            text.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let is_below =
+            |folder: &str| text.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         const HIDDEN: [&str; 7] = ["/tmp", "/var/tmp", "/dev", "/proc", "/sys", "/run", "/var/run"];
         let is_source = self.source_dir.len() > 1 && is_below(self.source_dir.trim_end_matches('/'));
         if !is_source && HIDDEN.iter().any(|folder| is_below(folder)) {

@@ -232,8 +232,27 @@ impl Parser<'_> {
     /// The reserved word here, if it is one.
     fn reserved(&self) -> Option<&'static [u8]> {
         const WORDS: [&[u8]; 21] = [
-            b"if", b"then", b"elif", b"else", b"fi", b"for", b"in", b"do", b"done", b"case", b"esac", b"while",
-            b"until", b"select", b"function", b"time", b"coproc", b"{", b"}", b"!", b"[[",
+            b"if",
+            b"then",
+            b"elif",
+            b"else",
+            b"fi",
+            b"for",
+            b"in",
+            b"do",
+            b"done",
+            b"case",
+            b"esac",
+            b"while",
+            b"until",
+            b"select",
+            b"function",
+            b"time",
+            b"coproc",
+            b"{",
+            b"}",
+            b"!",
+            b"[[",
         ];
         let rest = &self.text[self.at..];
         let length = rest.iter().position(|byte| b" \t\n;&|<>()".contains(byte)).unwrap_or(rest.len());
@@ -386,9 +405,8 @@ impl Parser<'_> {
             b"[[" => {
                 let condition = self.condition_or()?;
                 self.condition_blanks();
-                self.expect_keyword(b"]]").or_else(|_| {
-                    if self.take(b"]]") { Ok(()) } else { unknown("`[[` that is not closed") }
-                })?;
+                self.expect_keyword(b"]]")
+                    .or_else(|_| if self.take(b"]]") { Ok(()) } else { unknown("`[[` that is not closed") })?;
                 match self.peek() {
                     None | Some(b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b')' | b'<' | b'>') => {}
                     Some(_) => return unknown("text after `]]`"),
@@ -418,7 +436,9 @@ impl Parser<'_> {
                 match self.peek() {
                     Some(b';') if self.peek_at(1) != Some(b';') => break,
                     Some(b'\n') => break,
-                    Some(b'&' | b'|' | b'<' | b'>' | b'(' | b')' | b';') | None => return unknown("a loop without words"),
+                    Some(b'&' | b'|' | b'<' | b'>' | b'(' | b')' | b';') | None => {
+                        return unknown("a loop without words");
+                    }
                     Some(_) => words.push(self.word(Until::Word)?),
                 }
             }
@@ -685,7 +705,11 @@ impl Parser<'_> {
         let start = self.at;
         loop {
             let Some(byte) = self.peek() else {
-                return if until == Until::Word { finish(word) } else { unknown("a quote or bracket that is not closed") };
+                return if until == Until::Word {
+                    finish(word)
+                } else {
+                    unknown("a quote or bracket that is not closed")
+                };
             };
             match until {
                 Until::Word if b" \t\n;&|<>)".contains(&byte) => return finish(word),
@@ -717,7 +741,10 @@ impl Parser<'_> {
                     self.at += 1;
                     let inner = self.word(Until::Quote)?;
                     self.at += 1;
-                    push_text(&mut word, b"", true);
+                    // `""` is an empty word, and `"$@"` without parameters is none.
+                    if inner.is_empty() {
+                        push_text(&mut word, b"", true);
+                    }
                     word.extend(inner.into_iter().map(quoted_part));
                 }
                 b'`' => {
@@ -770,10 +797,8 @@ impl Parser<'_> {
 
     fn dollar(&mut self, word: &mut Word, is_quoted: bool) -> Known<()> {
         self.at += 1;
-        let parameter = |name| Part::Parameter {
-            parameter: Box::new(Parameter { name, operation: Operation::Plain }),
-            is_quoted,
-        };
+        let parameter =
+            |name| Part::Parameter { parameter: Box::new(Parameter { name, operation: Operation::Plain }), is_quoted };
         match self.peek() {
             Some(b'(') if self.peek_at(1) == Some(b'(') => {
                 self.at += 2;
@@ -858,7 +883,8 @@ impl Parser<'_> {
                 if self.at - start > 3 || self.text[start] == b'0' {
                     return unknown("a positional parameter");
                 }
-                let number = self.text[start..self.at].iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
+                let number =
+                    self.text[start..self.at].iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
                 Name::Positional(number)
             }
             Some(byte @ (b'#' | b'?' | b'@' | b'*')) => {
@@ -925,7 +951,8 @@ impl Parser<'_> {
                 let pattern = self.pattern(is_quoted, b"/}")?;
                 let with = if self.take(b"/") { self.pattern(is_quoted, b"}")? } else { Word::new() };
                 // An ampersand stands for the match in bash 5.2, and for itself before.
-                let has_ampersand = with.iter().any(|part| matches!(part, Part::Text { bytes, .. } if bytes.contains(&b'&')));
+                let has_ampersand =
+                    with.iter().any(|part| matches!(part, Part::Text { bytes, .. } if bytes.contains(&b'&')));
                 let is_plain = with.iter().all(|part| matches!(part, Part::Text { .. }));
                 if pattern.is_empty() || has_ampersand || !is_plain {
                     return unknown("a replacement of this kind");

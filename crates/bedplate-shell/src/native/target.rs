@@ -59,7 +59,8 @@ fn said(text: String) -> ShellAnswer {
 }
 
 fn is_python(name: &str) -> bool {
-    matches!(name, "python3" | "python" | "platform-python") || name.strip_prefix("python3.").is_some_and(|minor| !minor.is_empty())
+    matches!(name, "python3" | "python" | "platform-python")
+        || name.strip_prefix("python3.").is_some_and(|minor| !minor.is_empty())
 }
 
 /// `perl -V:NAME` and `perl -MConfig -e 'print $Config{NAME}'`.
@@ -104,9 +105,10 @@ fn python(facts: &Facts, arguments: &[&str]) -> Option<String> {
     };
     let mut program: String = program.chars().filter(|c| !c.is_whitespace()).collect();
     program = program.replace('"', "'");
-    while let Some(rest) = ["importsys;", "importsysconfig;", "fromsysimport*;", "importsys,sysconfig;", "importsysconfig,sys;"]
-        .iter()
-        .find_map(|import| program.strip_prefix(import))
+    while let Some(rest) =
+        ["importsys;", "importsysconfig;", "fromsysimport*;", "importsys,sysconfig;", "importsysconfig,sys;"]
+            .iter()
+            .find_map(|import| program.strip_prefix(import))
     {
         program = rest.to_owned();
     }
@@ -128,18 +130,35 @@ fn python(facts: &Facts, arguments: &[&str]) -> Option<String> {
     let value = match expression {
         "sys.version_info.major" | "sys.version_info[0]" => part(0)?,
         "sys.version_info.minor" | "sys.version_info[1]" => part(1)?,
-        "'%d.%d'%sys.version_info[:2]" | "'%s.%s'%sys.version_info[:2]" | "'%d.%d'%sys.version_info[0:2]"
-        | "'%s.%s'%sys.version_info[0:2]" | "'{0}.{1}'.format(*sys.version_info)" | "'{}.{}'.format(*sys.version_info)"
-        | "'{0.major}.{0.minor}'.format(sys.version_info)" | "'%s.%s'%(sys.version_info.major,sys.version_info.minor)"
-        | "'%d.%d'%(sys.version_info.major,sys.version_info.minor)" | "'%s.%s'%(sys.version_info[0],sys.version_info[1])"
-        | "'.'.join(map(str,sys.version_info[:2]))" | "sysconfig.get_python_version()"
+        "'%d.%d'%sys.version_info[:2]"
+        | "'%s.%s'%sys.version_info[:2]"
+        | "'%d.%d'%sys.version_info[0:2]"
+        | "'%s.%s'%sys.version_info[0:2]"
+        | "'{0}.{1}'.format(*sys.version_info)"
+        | "'{}.{}'.format(*sys.version_info)"
+        | "'{0.major}.{0.minor}'.format(sys.version_info)"
+        | "'%s.%s'%(sys.version_info.major,sys.version_info.minor)"
+        | "'%d.%d'%(sys.version_info.major,sys.version_info.minor)"
+        | "'%s.%s'%(sys.version_info[0],sys.version_info[1])"
+        | "'.'.join(map(str,sys.version_info[:2]))"
+        | "sysconfig.get_python_version()"
         | "sysconfig.get_config_var('py_version_short')" => both(".")?,
-        "'{0.major}{0.minor}'.format(sys.version_info)" | "'%d%d'%sys.version_info[:2]"
+        "'{0.major}{0.minor}'.format(sys.version_info)"
+        | "'%d%d'%sys.version_info[:2]"
         | "sysconfig.get_config_var('py_version_nodot')" => both("")?,
-        "get_python_lib()" | "get_python_lib(0)" | "sysconfig.get_path('purelib')" | "sysconfig.get_paths()['purelib']"
-        | "sysconfig.get_path('purelib',vars={'platbase':'/usr','base':'/usr'})" => facts.python.get("purelib")?.clone(),
-        "get_python_lib(1)" | "get_python_lib(True)" | "get_python_lib(plat_specific=True)" | "sysconfig.get_path('platlib')"
-        | "sysconfig.get_paths()['platlib']" | "sysconfig.get_path('platlib',vars={'platbase':'/usr','base':'/usr'})" => {
+        "get_python_lib()"
+        | "get_python_lib(0)"
+        | "sysconfig.get_path('purelib')"
+        | "sysconfig.get_paths()['purelib']"
+        | "sysconfig.get_path('purelib',vars={'platbase':'/usr','base':'/usr'})" => {
+            facts.python.get("purelib")?.clone()
+        }
+        "get_python_lib(1)"
+        | "get_python_lib(True)"
+        | "get_python_lib(plat_specific=True)"
+        | "sysconfig.get_path('platlib')"
+        | "sysconfig.get_paths()['platlib']"
+        | "sysconfig.get_path('platlib',vars={'platbase':'/usr','base':'/usr'})" => {
             facts.python.get("platlib")?.clone()
         }
         other => {
@@ -170,8 +189,12 @@ fn pkg_config(facts: &Facts, arguments: &[&str]) -> Known<Option<ShellAnswer>> {
 /// `rpm -q --qf '%{version}' NAME`.
 fn rpm_query(facts: &Facts, arguments: &[&str]) -> Option<String> {
     let (format, name) = match arguments {
-        ["-q", "--qf" | "--queryformat", format, name] | ["-q", name, "--qf" | "--queryformat", format] => (*format, *name),
-        ["-q", option, name] => (option.strip_prefix("--qf=").or_else(|| option.strip_prefix("--queryformat="))?, *name),
+        ["-q", "--qf" | "--queryformat", format, name] | ["-q", name, "--qf" | "--queryformat", format] => {
+            (*format, *name)
+        }
+        ["-q", option, name] => {
+            (option.strip_prefix("--qf=").or_else(|| option.strip_prefix("--queryformat="))?, *name)
+        }
         _ => return None,
     };
     let known = facts.packages.get(name).filter(|known| !known.is_empty())?;
@@ -202,7 +225,8 @@ fn rpm_query(facts: &Facts, arguments: &[&str]) -> Option<String> {
 /// `date` of the pinned clock, in UTC.
 fn date(shell: &Interpreter<'_>, facts: &Facts, arguments: &[&str], extra: &Extra) -> Known<Option<ShellAnswer>> {
     let zone = extra.iter().rev().find(|(name, _)| name == "TZ").map(|(_, value)| value.clone());
-    let zone = zone.or_else(|| shell.variables.get("TZ").filter(|variable| variable.is_exported).map(|own| own.value.clone()));
+    let zone =
+        zone.or_else(|| shell.variables.get("TZ").filter(|variable| variable.is_exported).map(|own| own.value.clone()));
     let mut is_utc = matches!(zone.as_deref(), None | Some(b"UTC" | b"UTC0" | b""));
     let (mut now, mut format) = (facts.now, None);
     let mut rest = arguments.iter();
@@ -249,7 +273,17 @@ fn civil(days: i64) -> (i64, usize, i64) {
 fn format_date(now: i64, format: &str) -> Known<String> {
     const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ];
     let days = now.div_euclid(86_400);

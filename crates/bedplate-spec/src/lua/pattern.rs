@@ -24,7 +24,8 @@ pub(super) fn steps(subject: &[u8], pattern: &[u8], start: usize, matches: Match
         Some(rest) => (true, rest),
         None => (false, pattern),
     };
-    let mut walk = Walk { subject, pattern, captures: [(0, Capture::Open); MAX_CAPTURES], level: 0, depth: 0, steps: 0, limit };
+    let mut walk =
+        Walk { subject, pattern, captures: [(0, Capture::Open); MAX_CAPTURES], level: 0, depth: 0, steps: 0, limit };
     let (mut at, mut last) = (start, None);
     while at <= subject.len() {
         walk.level = 0;

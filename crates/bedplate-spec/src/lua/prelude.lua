@@ -13,13 +13,14 @@
 -- as with rpm.
 local host, dialect = ...
 
-local assert, error, ipairs, next, pcall, rawequal, rawget, rawlen, rawset, select, setmetatable, tonumber, tostring, type, xpcall =
-    assert, error, ipairs, next, pcall, rawequal, rawget, rawlen, rawset, select, setmetatable, tonumber, tostring, type, xpcall
+local assert, error, ipairs, next, pcall, rawequal, rawget, rawlen, rawset =
+    assert, error, ipairs, next, pcall, rawequal, rawget, rawlen, rawset
+local select, setmetatable, tonumber, tostring, type, xpcall = select, setmetatable, tonumber, tostring, type, xpcall
 local getmetatable, native_load, native_pairs = getmetatable, load, pairs
-local byte, find, format, gmatch, gsub, match, native_rep, sub =
-    string.byte, string.find, string.format, string.gmatch, string.gsub, string.match, string.rep, string.sub
+local find, format, gmatch, gsub, match, native_rep, sub =
+    string.find, string.format, string.gmatch, string.gsub, string.match, string.rep, string.sub
 local concat, sort, pack, unpack, native_move = table.concat, table.sort, table.pack, table.unpack, table.move
-local floor, tointeger, mathtype, native_seed = math.floor, math.tointeger, math.type, math.randomseed
+local tointeger, native_seed = math.tointeger, math.randomseed
 local co_create, co_resume, co_close, co_status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 local native_date, difftime = os.date, os.difftime
 
@@ -1505,7 +1506,7 @@ function posix_functions.stat(path, ...)
     for i = 0, 8 do
         text[i + 1] = (mode >> (8 - i)) & 1 == 1 and sub("rwxrwxrwx", i + 1, i + 1) or "-"
     end
-    local types = { regular = 32768, directory = 16384, link = 40960 }
+    local types = { regular = 32768, directory = 16384 }
     return select_field(stat_names, {
         mode = concat(text), ino = 1.0, dev = 1.0, nlink = 1.0, uid = 0.0, gid = 0.0, size = size + 0.0,
         atime = mtime + 0.0, mtime = mtime + 0.0, ctime = mtime + 0.0, type = kind,
@@ -1682,8 +1683,19 @@ function posix_functions.unlink(path)
     refuse("posix.unlink of `" .. path .. "`")
 end
 
-for _, name in ipairs({ "chdir", "chmod", "chown", "kill", "link", "mkdir", "mkfifo", "rmdir", "setgid", "setuid", "symlink", "utime" }) do
+for _, name in ipairs({ "kill", "link", "mkdir", "mkfifo", "setgid", "setuid", "symlink" }) do
     posix_functions[name] = function()
+        refuse("posix." .. name)
+    end
+end
+
+-- These fail anyway if there is no such file.
+for _, name in ipairs({ "chdir", "chmod", "chown", "rmdir", "utime" }) do
+    posix_functions[name] = function(path)
+        path = string_argument(path, 1, name)
+        if not is_temporary(path) and not host.exists(path) then
+            return no_such_file(path)
+        end
         refuse("posix." .. name)
     end
 end

@@ -126,7 +126,8 @@ fn add_world(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlua::Res
     table.raw_set("read", read)?;
 
     let own = Rc::clone(context);
-    let exists = lua.create_function(move |_, path: LuaString| Ok(own.host()?.files().exists(&squeezed(&c_text(&path)))))?;
+    let exists =
+        lua.create_function(move |_, path: LuaString| Ok(own.host()?.files().exists(&squeezed(&c_text(&path)))))?;
     table.raw_set("exists", exists.clone())?;
     table.raw_set("readable", exists)?;
 
@@ -241,9 +242,8 @@ fn add_text(lua: &mlua::Lua, table: &Table) -> mlua::Result<()> {
     table.raw_set("parse_evr", parse)?;
 
     type Six = (Option<LuaString>, LuaString, Option<LuaString>, Option<LuaString>, LuaString, Option<LuaString>);
-    let compare = lua.create_function(|_, (e1, v1, r1, e2, v2, r2): Six| {
-        Ok(sign(compare_parts(&(e1, v1, r1), &(e2, v2, r2))))
-    })?;
+    let compare =
+        lua.create_function(|_, (e1, v1, r1, e2, v2, r2): Six| Ok(sign(compare_parts(&(e1, v1, r1), &(e2, v2, r2)))))?;
     table.raw_set("evrcmp", compare)?;
 
     let encode = lua.create_function(|lua, (data, line_length): (LuaString, i64)| {
@@ -263,7 +263,8 @@ fn add_text(lua: &mlua::Lua, table: &Table) -> mlua::Result<()> {
         Ok(table)
     })?;
     table.raw_set("splitargs", split)?;
-    let error = lua.create_function(|_, number: i32| Ok(strip_number(&io::Error::from_raw_os_error(number).to_string())))?;
+    let error =
+        lua.create_function(|_, number: i32| Ok(strip_number(&io::Error::from_raw_os_error(number).to_string())))?;
     table.raw_set("strerror", error)
 }
 
@@ -275,7 +276,8 @@ fn add_interpreter(lua: &mlua::Lua, context: &Rc<Context>, table: &Table) -> mlu
     let own = Rc::clone(context);
     let bounded = lua.create_function(move |_, (text, pattern, start, all): (LuaString, LuaString, usize, bool)| {
         let matches = if all { Matches::All } else { Matches::First };
-        let steps = pattern::steps(&text.as_bytes(), &pattern.as_bytes(), start - 1, matches, own.left().min(PATTERN_LIMIT));
+        let steps =
+            pattern::steps(&text.as_bytes(), &pattern.as_bytes(), start - 1, matches, own.left().min(PATTERN_LIMIT));
         own.spent.set(own.spent.get() + steps.unwrap_or(PATTERN_LIMIT));
         Ok(steps.is_some())
     })?;

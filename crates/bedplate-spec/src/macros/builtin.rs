@@ -13,7 +13,7 @@ use super::scan::{is_eol, is_space};
 use super::table::{Entry, level};
 use crate::dialect::Dialect;
 use crate::expr;
-use crate::host::{ShellAnswer, ShellCall, ShellError};
+use crate::host::{ShellAnswer, ShellError};
 
 /// How many arguments a built-in wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,11 +108,6 @@ impl Builtin {
     pub(crate) fn body_text(self) -> &'static str {
         if self.is_of_a_section() { "<aux>" } else { "<builtin>" }
     }
-
-    /// True if it takes the words after it on the line: built-ins without arguments do not.
-    pub(crate) fn takes_arguments(self) -> bool {
-        self.wants() != Wants::Nothing
-    }
 }
 
 impl Engine {
@@ -169,9 +164,7 @@ impl Engine {
             },
             Builtin::UrlToPath | Builtin::UrlToPathShort => buffer.out.push_str(url_path(first)),
             Builtin::GetEnv => {
-                if let Some(value) = self.world.machine.environment.get(first) {
-                    buffer.out.push_str(value);
-                }
+                buffer.out.push_str(&self.variable(first).unwrap_or_default());
             }
             Builtin::GetConfDir => buffer.out.push_str(&self.config.directory),
             Builtin::GetCpus => self.do_get_cpus(buffer, words.get(1).map(String::as_str)),
@@ -232,8 +225,7 @@ impl Engine {
             }
             Builtin::Xdg => self.do_xdg(buffer, first),
             Builtin::FileLine => {
-                let line = self.place.get().map_or(0, |place| place.line);
-                buffer.out.push_str(&line.to_string());
+                buffer.out.push_str(&self.line.get().to_string());
             }
             Builtin::SetupMacro => self.do_setup(buffer, &words),
             Builtin::PatchMacro => self.do_patch(buffer, &words),
@@ -332,11 +324,10 @@ impl Engine {
                 return;
             }
         };
-        let environment = &self.world.machine.environment;
-        match environment.get(variable).filter(|value| !value.is_empty()) {
-            Some(value) => buffer.out.push_str(value),
+        match self.variable(variable).filter(|value| !value.is_empty()) {
+            Some(value) => buffer.out.push_str(&value),
             None => {
-                let home = environment.get("HOME").map(String::as_str).unwrap_or_default();
+                let home = self.variable("HOME").unwrap_or_default();
                 buffer.out.push_str(&format!("{home}/{folder}"));
             }
         }
@@ -351,7 +342,8 @@ impl Engine {
                 buffer.out.push_str(output.trim_end_matches(['\n', '\r']));
             }
             Err(error) => {
-                let mut diagnostic = Diagnostic::error("shell-failed", format!("{error}: `%({})`", first_line(&command.out)));
+                let mut diagnostic =
+                    Diagnostic::error("shell-failed", format!("{error}: `%({})`", first_line(&command.out)));
                 if error == ShellError::Off {
                     diagnostic = diagnostic.hint(
                         "allow it with `--shell=sandbox`, or give its answer in a target profile or a file of recorded answers",
@@ -365,8 +357,7 @@ impl Engine {
     /// Asks the shell; what it wrote to standard error becomes output of the spec.
     pub(crate) fn shell(&self, command: &[u8]) -> Result<ShellAnswer, ShellError> {
         let source_dir = self.expand_loosely("%{_sourcedir}");
-        let call = ShellCall { command, environment: &self.world.machine.environment, source_dir: &source_dir };
-        let answer = self.world.shell.run(call)?;
+        let answer = self.ask_shell(command, &source_dir)?;
         for line in from_bytes(&answer.stderr).lines().filter(|line| !line.trim().is_empty()) {
             self.report(Diagnostic::info("shell-output", line));
         }
@@ -474,9 +465,13 @@ mod tests {
 
     #[test]
     fn urls_have_paths() {
-        for (url, want) in
-            [("https://x.org/a/b", "/a/b"), ("http://x.org", "/"), ("/a/b", "/a/b"), ("", "/"), ("ftp://x/y?z=1", "/y?z=1")]
-        {
+        for (url, want) in [
+            ("https://x.org/a/b", "/a/b"),
+            ("http://x.org", "/"),
+            ("/a/b", "/a/b"),
+            ("", "/"),
+            ("ftp://x/y?z=1", "/y?z=1"),
+        ] {
             assert_eq!(url_path(url), want, "{url}");
         }
     }

@@ -1,7 +1,5 @@
 //! `%define`, `%global` and the lines of macro files: `NAME[(OPTIONS)][<MODIFIERS>] BODY`.
 
-use std::sync::Arc;
-
 use bedplate_diag::{Diagnostic, Span};
 
 use super::engine::Engine;
@@ -144,7 +142,10 @@ impl Engine {
     fn make_definition(&self, buffer: &mut Buffer, parsed: Parsed<'_>, origin: Option<Span>) -> Result<(), Fault> {
         let Parsed { name, options, modifiers, mut body, mut eager, level, spaced } = parsed;
         if !spaced {
-            self.report(Diagnostic::warning("macro-needs-space", format!("macro `%{name}` needs whitespace before body")));
+            self.report(Diagnostic::warning(
+                "macro-needs-space",
+                format!("macro `%{name}` needs whitespace before body"),
+            ));
         }
         let (mut literal, mut one_shot, mut quoted) = (false, false, false);
         for modifier in modifiers.chars() {
@@ -152,8 +153,11 @@ impl Engine {
                 'l' => (literal, eager) = (true, false),
                 'o' => one_shot = true,
                 other => {
-                    return Err(Diagnostic::error("bad-define", format!("macro `%{name}` has illegal modifier `{other}`"))
-                        .hint("the modifiers are `l` (literal) and `o` (one-shot)"));
+                    return Err(Diagnostic::error(
+                        "bad-define",
+                        format!("macro `%{name}` has illegal modifier `{other}`"),
+                    )
+                    .hint("the modifiers are `l` (literal) and `o` (one-shot)"));
                 }
             }
         }
@@ -168,7 +172,12 @@ impl Engine {
         }
         if eager {
             let Ok(expanded) = self.expand_apart(buffer, &body, self.dialect >= Dialect::V4_20) else {
-                // What went wrong in the body is reported already, in detail.
+                // What went wrong in the body is reported already, in detail; rpm adds this with the line.
+                if let Some(last) = self.diagnostics.borrow_mut().iter_mut().rev().find(|one| one.is_error()) {
+                    last.rpm_line = last.rpm_line.or(Some(self.line.get()));
+                    let message = format!("while expanding the body of `%global {name}`");
+                    last.notes.push(bedplate_diag::Note { message, span: None });
+                }
                 return Ok(());
             };
             body = expanded.out;
@@ -220,11 +229,6 @@ impl Engine {
             Err(fault) => self.fail(buffer, fault),
         }
     }
-
-    /// Copies the definitions of a builder's entry, for tests and for the second pass.
-    pub(crate) fn definition(&self, name: &str) -> Option<Arc<Entry>> {
-        self.lookup(name)
-    }
 }
 
 /// The body that goes to the end of the line: a backslash takes the next byte as it is and is lost itself, and an open
@@ -259,7 +263,7 @@ mod tests {
     fn free_bodies_lose_single_backslashes() {
         for (text, body, end) in [
             ("a b  \nnext", "a b", 5),
-            ("a \\\nb\nc", "a \nb", 6),
+            ("a \\\nb\nc", "a \nb", 5),
             ("x\\\\y", "x\\y", 4),
             ("%{a\nb} c\nd", "%{a\nb} c", 8),
             ("50%% {x", "50%% {x", 7),

@@ -1,6 +1,7 @@
 //! The state of one macro engine: definitions, where we are, what was reported.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use bedplate_diag::{Diagnostic, Severity, Source, SourceId, Sources, Span};
 use super::table::{Body, Entry, Table, level};
 use crate::config::MacroConfig;
 use crate::dialect::Dialect;
-use crate::host::{Files, Machine, Shell};
+use crate::host::{Files, Machine, Shell, ShellAnswer, ShellCall, ShellError};
 use crate::lua::Lua;
 use crate::prep::Sources as SpecSources;
 
@@ -47,8 +48,6 @@ pub(crate) struct Place {
     pub(crate) base: usize,
     /// The macro call at work, as offsets in the text.
     pub(crate) call: (usize, usize),
-    /// The line that rpm would name.
-    pub(crate) line: u32,
 }
 
 /// From offsets in expanded text back to offsets in the text that it came from.
@@ -131,6 +130,10 @@ pub(crate) struct Engine {
     output_left: Cell<u64>,
     frames: RefCell<Vec<Frame>>,
     pub(crate) place: Cell<Option<Place>>,
+    /// The line of the file in hand.
+    pub(crate) line: Cell<u32>,
+    /// The environment of shell commands, once a script has changed it.
+    environment: RefCell<Option<Rc<BTreeMap<String, String>>>>,
     pub(crate) lua: RefCell<Option<Rc<Lua>>>,
     /// Sources and patches of the spec: `%setup`, `%patch` and Lua ask for them.
     pub(crate) spec_sources: RefCell<SpecSources>,
@@ -160,10 +163,40 @@ impl Engine {
             output_left: Cell::new(TOTAL_OUTPUT_LIMIT),
             frames: RefCell::default(),
             place: Cell::new(None),
+            line: Cell::new(0),
+            environment: RefCell::default(),
             lua: RefCell::default(),
             spec_sources: RefCell::default(),
             me: me.clone(),
         })
+    }
+
+    /// An environment variable as `%{getenv:}` sees it.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        match &*self.environment.borrow() {
+            Some(changed) => changed.get(name).cloned(),
+            None => self.world.machine.environment.get(name).cloned(),
+        }
+    }
+
+    /// Sets or removes an environment variable for the rest of the spec.
+    pub(crate) fn set_variable(&self, name: &str, value: Option<&str>) {
+        let mut changed = match self.environment.take() {
+            Some(changed) => Rc::unwrap_or_clone(changed),
+            None => self.world.machine.environment.clone(),
+        };
+        match value {
+            Some(value) => changed.insert(name.to_owned(), value.to_owned()),
+            None => changed.remove(name),
+        };
+        self.environment.replace(Some(Rc::new(changed)));
+    }
+
+    /// Asks the shell for the answer of a command.
+    pub(crate) fn ask_shell(&self, command: &[u8], source_dir: &str) -> Result<ShellAnswer, ShellError> {
+        let changed = self.environment.borrow().clone();
+        let environment = changed.as_deref().unwrap_or(&self.world.machine.environment);
+        self.world.shell.run(ShellCall { command, environment, source_dir })
     }
 
     /// A counted reference to this engine.
@@ -183,10 +216,15 @@ impl Engine {
 
     /// Reports a diagnostic at the macro call at work, with the chain of macros that led to it.
     pub(crate) fn report(&self, mut diagnostic: Diagnostic) {
-        if let Some(place) = self.place.get() {
-            diagnostic.span =
-                Some(Span::new(place.source, place.base + place.call.0, place.base + place.call.1));
-            diagnostic.rpm_line = Some(place.line);
+        if let Some(span) = self.here() {
+            diagnostic.span = Some(span);
+            diagnostic.rpm_line = Some(self.line.get());
+        } else if self.dialect >= Dialect::V4_20 {
+            diagnostic.rpm_line = Some(self.line.get());
+        }
+        // These are logged by rpm as they are, without the line.
+        if matches!(diagnostic.code, "error" | "lua-failed" | "bad-expression") {
+            diagnostic.rpm_line = None;
         }
         let frames = self.frames.borrow();
         for frame in frames.iter().rev().take(8) {
@@ -271,11 +309,16 @@ impl Engine {
         let before = self.diagnostics.borrow().len();
         let (out, failed) = self.expand_buffer(text, None);
         if failed {
-            for diagnostic in self.diagnostics.borrow_mut().iter_mut().skip(before).filter(|one| one.is_error()) {
-                diagnostic.severity = Severity::Passed;
-            }
+            self.pass_over(before);
         }
         out
+    }
+
+    /// Nobody asks about the errors since `before` diagnostics: rpm has printed them, and goes on.
+    pub(crate) fn pass_over(&self, before: usize) {
+        for diagnostic in self.diagnostics.borrow_mut().iter_mut().skip(before).filter(|one| one.is_error()) {
+            diagnostic.severity = Severity::Passed;
+        }
     }
 
     /// Expands text that is not of a file.
@@ -425,9 +468,15 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_c_reads_them() {
-        for (text, want) in
-            [("12", Some(12)), ("0x1f", Some(31)), ("010", Some(8)), ("-3", Some(-3)), ("0", Some(0)), ("3x", None), ("", None)]
-        {
+        for (text, want) in [
+            ("12", Some(12)),
+            ("0x1f", Some(31)),
+            ("010", Some(8)),
+            ("-3", Some(-3)),
+            ("0", Some(0)),
+            ("3x", None),
+            ("", None),
+        ] {
             assert_eq!(parse_c_integer(text), want, "{text}");
         }
     }

@@ -283,7 +283,9 @@ impl Engine {
             // `%name` of a macro without options takes nothing of the line after it.
             let words_end = if entry.options.is_none() && free_form { None } else { words_end };
             let (arguments, next) = match (colon, words_end) {
-                (Some((from, to)), _) => (self.grab(buffer, &entry, &text[from..to], parses_itself, false), after(bytes, to)),
+                (Some((from, to)), _) => {
+                    (self.grab(buffer, &entry, &text[from..to], parses_itself, false), after(bytes, to))
+                }
                 (None, Some(to)) => {
                     (self.grab(buffer, &entry, &text[name_end..to], parses_itself, true), after(bytes, to))
                 }
@@ -439,8 +441,11 @@ impl Engine {
                 };
                 self.fail(
                     buffer,
-                    Diagnostic::error("unknown-option", format!("unknown option `-{letter}` in `%{}({spec})`", entry.name))
-                        .hint(hint),
+                    Diagnostic::error(
+                        "unknown-option",
+                        format!("unknown option `-{letter}` in `%{}({spec})`", entry.name),
+                    )
+                    .hint(hint),
                 );
                 words
             }

@@ -35,7 +35,7 @@ impl Engine {
         let source = self.texts.borrow_mut().add(Source::new(name, Arc::clone(&text)));
         self.define_literal("__file_name", name, level::MACRO_FILES);
         self.push("__file_lineno", Body::Builtin(Builtin::FileLine), level::MACRO_FILES);
-        let before = self.place.get();
+        let before = (self.place.get(), self.line.get());
         let mut result = Ok(());
         let mut line = 0;
         let mut at = 0;
@@ -43,12 +43,15 @@ impl Engine {
             let (end, lines) = definition_end(&text, at);
             line += lines;
             let start = at + text.as_bytes()[at..end].iter().take_while(|b| is_blank(**b)).count();
-            if text.as_bytes().get(start) == Some(&b'%') && self.load_definition(source, &text, (start, end), line).is_err() {
+            if text.as_bytes().get(start) == Some(&b'%')
+                && self.load_definition(source, &text, (start, end), line).is_err()
+            {
                 result = Err(Failed);
             }
             at = next_line(&text, end);
         }
-        self.place.set(before);
+        self.place.set(before.0);
+        self.line.set(before.1);
         self.pop("__file_lineno");
         self.pop("__file_name");
         result
@@ -56,7 +59,8 @@ impl Engine {
 
     fn load_definition(&self, source: SourceId, text: &str, range: (usize, usize), line: u32) -> Result<(), Failed> {
         let (start, end) = range;
-        self.place.set(Some(Place { source, base: start, call: (0, end - start), line }));
+        self.place.set(Some(Place { source, base: start, call: (0, end - start) }));
+        self.line.set(line);
         let mut buffer = Buffer::default();
         let how = Definition { level: level::MACRO_FILES, eager: false, options: false, open_ended: true };
         let first_line = text[start..end].find('\n').map_or(end, |at| start + at);

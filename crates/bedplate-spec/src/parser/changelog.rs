@@ -206,9 +206,46 @@ fn days_from_epoch(year: i64, month: usize, day: i64) -> i64 {
     years * 365 + leaps(year - 1) - leaps(1969) + before + day - 1
 }
 
-/// Seconds that a zone is ahead of UTC. rpm sets `TZ` to the word and asks the C library: a bare name of letters without
-/// a rule is UTC, `XXX-2` is two hours ahead.
+/// Zones that the C library knows by name, with the hours that their standard time is ahead of UTC. Summer time does not
+/// matter: rpm asks for standard time.
+const ZONES: [(&str, f64); 28] = [
+    ("CET", 1.0),
+    ("MET", 1.0),
+    ("EET", 2.0),
+    ("WET", 0.0),
+    ("EST", -5.0),
+    ("MST", -7.0),
+    ("HST", -10.0),
+    ("GB", 0.0),
+    ("NZ", 12.0),
+    ("PRC", 8.0),
+    ("ROC", 8.0),
+    ("ROK", 9.0),
+    ("W-SU", 3.0),
+    ("Cuba", -5.0),
+    ("Egypt", 2.0),
+    ("Eire", 1.0),
+    ("Hongkong", 8.0),
+    ("Iceland", 0.0),
+    ("Iran", 3.5),
+    ("Israel", 2.0),
+    ("Jamaica", -5.0),
+    ("Japan", 9.0),
+    ("Libya", 2.0),
+    ("Navajo", -7.0),
+    ("Poland", 1.0),
+    ("Portugal", 0.0),
+    ("Turkey", 3.0),
+    ("NZ-CHAT", 12.75),
+];
+
+/// Seconds that a zone is ahead of UTC. rpm sets `TZ` to the word and asks the C library: names of its data base, rules
+/// such as `XXX-2` (two hours ahead), and UTC for all else.
 fn zone_offset(zone: &str) -> i64 {
+    if let Some((_, hours)) = ZONES.iter().find(|(name, _)| *name == zone) {
+        // Quarters of an hour are exact.
+        return (hours * 4.0) as i64 * 900;
+    }
     let letters = zone.bytes().take_while(u8::is_ascii_alphabetic).count();
     if letters < 3 {
         return 0;
@@ -218,13 +255,11 @@ fn zone_offset(zone: &str) -> i64 {
         Some(digits) => (1, digits),
         None => (-1, rest.strip_prefix('+').unwrap_or(rest)),
     };
-    match digits.split_once(':') {
-        Some((hours, minutes)) => match (hours.parse::<i64>(), minutes.parse::<i64>()) {
-            (Ok(hours), Ok(minutes)) => sign * (hours * 3_600 + minutes * 60),
-            _ => 0,
-        },
-        None => digits.parse::<i64>().map_or(0, |hours| sign * hours * 3_600),
-    }
+    // What follows the hours (`EST5EDT`) is the name of summer time.
+    let digits = &digits[..digits.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(digits.len())];
+    let mut parts = digits.split(':').map(|part| part.parse::<i64>().unwrap_or(0));
+    let (hours, minutes) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    sign * (hours.min(24) * 3_600 + minutes * 60)
 }
 
 #[cfg(test)]
@@ -238,7 +273,9 @@ mod tests {
         assert!(parse_date("Fri Jan 01 2026 A").expect("a date").is_bogus);
         let date = parse_date("Thu Oct  6 06:48:39 UTC 2016 A").expect("a date");
         assert_eq!((date.time, date.words), (1_475_736_519, 6));
-        for bad in ["Xxx Jan 01 2026", "Thu Foo 01 2026", "Thu Jan 32 2026", "Thu Jan 1 1980", "Thu Jan 1", "Thu Jan 1x 2020"] {
+        for bad in
+            ["Xxx Jan 01 2026", "Thu Foo 01 2026", "Thu Jan 32 2026", "Thu Jan 1 1980", "Thu Jan 1", "Thu Jan 1x 2020"]
+        {
             assert_eq!(parse_date(bad), None, "{bad}");
         }
     }

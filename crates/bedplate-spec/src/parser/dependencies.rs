@@ -179,8 +179,13 @@ impl Parser {
                 return Err((Wrong { message, range, hint: Some("obsolete the package that provides it") }, next));
             }
             if evr.is_none() {
-                let warning = Diagnostic::warning("unversioned-obsoletes", "it's not recommended to have unversioned Obsoletes");
-                self.report_at(warning.hint("add `< VERSION`, so that the name can come back one day"), range.0, range.1);
+                let warning =
+                    Diagnostic::warning("unversioned-obsoletes", "it's not recommended to have unversioned Obsoletes");
+                self.report_at(
+                    warning.hint("add `< VERSION`, so that the name can come back one day"),
+                    range.0,
+                    range.1,
+                );
             } else if sense.contains(Sense::GREATER) {
                 let warning = Diagnostic::warning("greater-obsoletes", "it's not recommended to use `>` in Obsoletes");
                 self.report_at(warning, range.0, range.1);
@@ -316,8 +321,11 @@ impl Parser {
 
     fn unexpanded_hint(&self, text: &str) -> Option<String> {
         let start = text.find("%{")? + 2;
-        let name: String =
-            text[start..].trim_start_matches(['?', '!']).chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let name: String = text[start..]
+            .trim_start_matches(['?', '!'])
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
         if name.is_empty() { None } else { self.engine.near_macro(&name) }
     }
 

@@ -72,12 +72,15 @@ impl Parser {
             }
             let candidates = [&*system, "default"].map(|name| format!("buildsystem_{name}_{}", section.name()));
             // rpm 4.20 writes the default beside the section of the system if both are there.
-            let wanted: Vec<&String> =
-                candidates.iter().filter(|name| self.engine.is_parametric(name)).collect();
+            let wanted: Vec<&String> = candidates.iter().filter(|name| self.engine.is_parametric(name)).collect();
             let wanted = if self.engine.dialect >= Dialect::V6 { &wanted[..wanted.len().min(1)] } else { &wanted[..] };
             for name in wanted {
-                let options: Vec<&str> =
-                    self.build_options.iter().filter(|(of, _)| *of == section).map(|(_, option)| option.as_str()).collect();
+                let options: Vec<&str> = self
+                    .build_options
+                    .iter()
+                    .filter(|(of, _)| *of == section)
+                    .map(|(_, option)| option.as_str())
+                    .collect();
                 let options = if options.is_empty() { String::new() } else { format!("-- {}", options.join(" ")) };
                 text.push_str(&format!("%{}\n%{name} {options}\n", section.name()));
             }
@@ -163,7 +166,8 @@ impl Parser {
             let bad = package.tags.texts().find(|(_, text)| bedplate_diag::text::has_invalid(text));
             let dependencies = package.dependencies.iter().flat_map(|(_, set)| set.iter());
             let bad = bad.map(|(tag, text)| (tag.rpm_name(), text)).or_else(|| {
-                let name = dependencies.map(|one| one.name.as_str()).find(|name| bedplate_diag::text::has_invalid(name));
+                let name =
+                    dependencies.map(|one| one.name.as_str()).find(|name| bedplate_diag::text::has_invalid(name));
                 name.map(|name| ("dependencies", name))
             });
             let changes = package.changelog.iter().flat_map(|entry| [entry.name.as_str(), entry.text.as_str()]);

@@ -322,11 +322,6 @@ impl Parser {
     /// The place of the line in hand for expansions that a section line asks for.
     pub(crate) fn place_of_line(&self) -> Option<Place> {
         let (span, _) = self.span_of(0, self.reader.line.trim_end().len())?;
-        Some(Place {
-            source: span.source,
-            base: span.start as usize,
-            call: (0, (span.end - span.start) as usize),
-            line: self.reader.number,
-        })
+        Some(Place { source: span.source, base: span.start as usize, call: (0, (span.end - span.start) as usize) })
     }
 }

@@ -345,7 +345,11 @@ impl Parser {
                 _ => "use `BuildRequires:`",
             };
             let message = format!("{} is deprecated", found.word);
-            self.report_at(Diagnostic::warning("deprecated-tag", message).hint(hint), indent, indent + found.word.len());
+            self.report_at(
+                Diagnostic::warning("deprecated-tag", message).hint(hint),
+                indent,
+                indent + found.word.len(),
+            );
         }
         let line = self.reader.line.as_str();
         let rest = line[indent + found.word.len()..].trim_start_matches(|c: char| u8::try_from(c).is_ok_and(is_space));
@@ -364,7 +368,8 @@ impl Parser {
         }
         let space = |c: char| u8::try_from(c).is_ok_and(is_space);
         let inner = rest.strip_prefix('(')?.trim_start_matches(space);
-        let end = inner.find(|c: char| c == ')' || space(c))?;
+        // rpm has a buffer of this size for a language or for qualifiers; longer ones crash old versions.
+        let end = inner.find(|c: char| c == ')' || space(c)).filter(|end| *end < 8191)?;
         let after = inner[end..].trim_start_matches(space).strip_prefix(')')?.trim_start_matches(space);
         after.starts_with(':').then(|| Found { tag: found, bracket: inner[..end].to_owned() })
     }
@@ -388,7 +393,8 @@ impl Parser {
                 .map(|near| format!("did you mean `{near}`?"))
                 .or_else(|| self.engine.near_macro(name))
                 .or_else(|| Some(format!("no macro `%{name}` is defined; a package that brings it may be missing")))
-        } else if start > 0 && !self.since(Dialect::V4_20) && TAGS.iter().any(|tag| tag.word.eq_ignore_ascii_case(word)) {
+        } else if start > 0 && !self.since(Dialect::V4_20) && TAGS.iter().any(|tag| tag.word.eq_ignore_ascii_case(word))
+        {
             Some("tags begin in the first column; rpm 4.20 and later take an indented one".to_owned())
         } else if trimmed[word_end..].starts_with('(') && TAGS.iter().any(|tag| tag.word.eq_ignore_ascii_case(word)) {
             Some(format!("`{word}` takes no such qualifier; qualifiers stand without blanks: `{word}(pre,post):`"))
@@ -396,8 +402,9 @@ impl Parser {
             let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
             let near = nearest(word, TAGS.iter().map(|tag| tag.word)).map(|near| format!("did you mean `{near}`?"));
             near.or_else(|| {
-                (!trimmed[word_end..].trim_start().starts_with(':'))
-                    .then(|| "a tag is followed by a colon; text belongs into a section such as `%description`".to_owned())
+                (!trimmed[word_end..].trim_start().starts_with(':')).then(|| {
+                    "a tag is followed by a colon; text belongs into a section such as `%description`".to_owned()
+                })
             })
         };
         self.report_at(diagnostic, start, start + word.len().max(1));
@@ -519,8 +526,7 @@ impl Parser {
             Meaning::Dependency(kind) => return self.add_dependencies(package, kind, found, field),
             Meaning::PreReq => {
                 let sense = Sense::SCRIPT_PRE | Sense::SCRIPT_PREUN;
-                let tag =
-                    DependencyTag { kind: DependencyKind::Requires, sense, rich: true, trigger_index: None };
+                let tag = DependencyTag { kind: DependencyKind::Requires, sense, rich: true, trigger_index: None };
                 return self.parse_dependencies(Owner::Binary(package), text, Some(field.start), tag, false);
             }
             Meaning::BuildRequires | Meaning::BuildConflicts => {
@@ -534,7 +540,11 @@ impl Parser {
             Meaning::Prefixes => {
                 let Some(words) = self.words(field) else { return false };
                 self.spec.packages[package].tags.put(Tag::Prefixes, Value::Words(words));
-                let bad = self.spec.packages[package].tags.words(Tag::Prefixes).iter().any(|p| p.len() > 1 && p.ends_with('/'));
+                let bad = self.spec.packages[package]
+                    .tags
+                    .words(Tag::Prefixes)
+                    .iter()
+                    .any(|p| p.len() > 1 && p.ends_with('/'));
                 if bad {
                     let message = format!("prefixes must not end with \"/\": {text}");
                     self.report_at(Diagnostic::error("bad-prefix", message), field.start, field.end());
@@ -547,8 +557,9 @@ impl Parser {
                 let name = if found.bracket.is_empty() { "conf" } else { &found.bracket };
                 let Some(section) = BuildSection::of_name(name) else {
                     let names: Vec<&str> = BuildSection::ALL.iter().map(|section| section.name()).collect();
-                    let mut diagnostic = Diagnostic::error("bad-build-option", format!("no build section is named `{name}`"))
-                        .hint(format!("the sections are {}", names.join(", ")));
+                    let mut diagnostic =
+                        Diagnostic::error("bad-build-option", format!("no build section is named `{name}`"))
+                            .hint(format!("the sections are {}", names.join(", ")));
                     if let Some(near) = nearest(name, names) {
                         diagnostic = diagnostic.hint(format!("did you mean `{near}`?"));
                     }
@@ -625,10 +636,8 @@ impl Parser {
 
     fn add_dependencies(&mut self, package: usize, kind: DependencyKind, found: &Found, field: &Field) -> bool {
         let mut sense = Sense::ANY;
-        let qualified = !matches!(
-            kind,
-            DependencyKind::Conflicts | DependencyKind::Obsoletes | DependencyKind::Provides
-        );
+        let qualified =
+            !matches!(kind, DependencyKind::Conflicts | DependencyKind::Obsoletes | DependencyKind::Provides);
         if qualified && !found.bracket.is_empty() {
             match self.qualifiers(&found.bracket) {
                 Ok(bits) => sense = bits,
@@ -667,8 +676,7 @@ impl Parser {
         let mut number = None;
         if has_tag {
             let line = self.reader.line.as_str();
-            let indent =
-                if self.since(Dialect::V4_20) { line.bytes().take_while(|b| is_space(*b)).count() } else { 0 };
+            let indent = if self.since(Dialect::V4_20) { line.bytes().take_while(|b| is_space(*b)).count() } else { 0 };
             let rest = &line[indent + word.len()..];
             let digits = &rest[..rest.find([':', ' ', '\t']).unwrap_or(rest.len())];
             if !digits.bytes().all(is_space) {
@@ -715,14 +723,8 @@ impl Parser {
         self.engine.define(&format!("{kind}{number}"), &path, level::SPEC);
         self.engine.define(&format!("{kind}URL{number}"), full, level::SPEC);
         self.engine.add_lua_source(&path, number, is_patch);
-        let source = SpecSource {
-            number,
-            full: full.to_owned(),
-            name: name.to_owned(),
-            path,
-            is_patch,
-            is_left_out: false,
-        };
+        let source =
+            SpecSource { number, full: full.to_owned(), name: name.to_owned(), path, is_patch, is_left_out: false };
         let list = &mut self.engine.spec_sources.borrow_mut().list;
         if self.since(Dialect::V6) {
             list.push(source);
@@ -786,7 +788,8 @@ impl Parser {
         };
         if package == 0 {
             if self.has_build_archs {
-                let diagnostic = Diagnostic::error("bad-build-arch", format!("duplicate BuildArch entry: {}", field.text));
+                let diagnostic =
+                    Diagnostic::error("bad-build-arch", format!("duplicate BuildArch entry: {}", field.text));
                 self.report_line(diagnostic);
                 return false;
             }
@@ -825,7 +828,8 @@ impl Parser {
                 good = false;
                 let message = format!("{} field must be present before build in package", tag.rpm_name());
                 self.report_global(
-                    Diagnostic::error("missing-tag", message).hint(format!("add `{}:` to the preamble", tag.rpm_name())),
+                    Diagnostic::error("missing-tag", message)
+                        .hint(format!("add `{}:` to the preamble", tag.rpm_name())),
                 );
             }
         }

@@ -129,7 +129,6 @@ struct Condition {
 /// An open file.
 #[derive(Debug)]
 struct OpenFile {
-    name: String,
     source: SourceId,
     text: Arc<str>,
     at: usize,
@@ -189,7 +188,7 @@ impl Parser {
         let source = self.engine.texts.borrow_mut().add(Source::new(name, Arc::clone(&text)));
         self.engine.define_literal("__file_name", name, level::SPEC);
         self.engine.push("__file_lineno", Body::Builtin(Builtin::FileLine), level::SPEC);
-        self.reader.files.push(OpenFile { name: name.to_owned(), source, text, at: 0, line: 0 });
+        self.reader.files.push(OpenFile { source, text, at: 0, line: 0 });
     }
 
     fn close_file(&mut self) {
@@ -289,11 +288,13 @@ impl Parser {
                 continue;
             }
             let start = file.at;
-            let end = memchr::memchr(b'\n', &file.text.as_bytes()[start..]).map_or(file.text.len(), |at| start + at + 1);
+            let end =
+                memchr::memchr(b'\n', &file.text.as_bytes()[start..]).map_or(file.text.len(), |at| start + at + 1);
             let line_end = file.text[start..end].trim_end_matches('\n').len() + start;
             file.at = end;
             file.line += 1;
             self.reader.number = file.line;
+            self.engine.line.set(file.line);
             if first.is_none() {
                 self.reader.place = Some((file.source, start));
                 first = Some((file.line, Span::new(file.source, start, line_end)));
@@ -363,7 +364,7 @@ impl Parser {
             self.reader.raw = std::mem::replace(&mut self.reader.expanded, raw);
         } else {
             let (source, base) = self.reader.place.unwrap_or((SourceId(0), 0));
-            let place = Place { source, base, call: (0, raw.trim_end().len()), line: self.reader.number };
+            let place = Place { source, base, call: (0, raw.trim_end().len()) };
             let expanded = self.engine.expand_at(&raw, place, &mut self.reader.map);
             match expanded {
                 Ok(expanded) => {
@@ -418,8 +419,7 @@ impl Parser {
         let reader = &mut self.reader;
         let start = reader.next;
         let text = &reader.expanded;
-        let first = start
-            + text.as_bytes()[start..].iter().take_while(|b| **b != b'\n' && is_space(**b)).count();
+        let first = start + text.as_bytes()[start..].iter().take_while(|b| **b != b'\n' && is_space(**b)).count();
         let directive = Directive::of(&text[first..]);
         reader.line.clear();
         let mut at = start;
@@ -552,9 +552,11 @@ impl Parser {
                     None => (start + skipped, start + text.trim_end().len()),
                 };
                 let (from, to) = (floor_char(line, from), floor_char(line, to));
-                let mut diagnostic =
-                    Diagnostic::error("bad-condition", format!("bad `{}` condition: {}", directive.text(), error.message))
-                        .note(format!("the condition after expansion is `{}`", text.trim()), None);
+                let mut diagnostic = Diagnostic::error(
+                    "bad-condition",
+                    format!("bad `{}` condition: {}", directive.text(), error.message),
+                )
+                .note(format!("the condition after expansion is `{}`", text.trim()), None);
                 if text.contains("%{") {
                     diagnostic = diagnostic.hint("a macro in it is not defined: `0%{?name}` counts as 0 then");
                 } else if error.message.contains("bare words") {
@@ -576,8 +578,11 @@ impl Parser {
         }
         if self.reader.files.len() >= MAX_INCLUDES {
             self.report_line(
-                Diagnostic::error("recursive-include", format!("files include each other more than {MAX_INCLUDES} deep"))
-                    .note(format!("at `%include {name}`"), None),
+                Diagnostic::error(
+                    "recursive-include",
+                    format!("files include each other more than {MAX_INCLUDES} deep"),
+                )
+                .note(format!("at `%include {name}`"), None),
             );
             return;
         }
@@ -590,7 +595,8 @@ impl Parser {
                 let at = line.find(name).unwrap_or(0);
                 let mut diagnostic = Diagnostic::error("unreadable-file", format!("unable to open {name}: {error}"));
                 if name.contains("%{") {
-                    diagnostic = diagnostic.hint("a macro in the name is not defined: declare the `Source` before the `%include`");
+                    diagnostic = diagnostic
+                        .hint("a macro in the name is not defined: declare the `Source` before the `%include`");
                 } else {
                     diagnostic = diagnostic.hint("the file has to be in the folder of the sources");
                 }
@@ -599,11 +605,6 @@ impl Parser {
         }
         // What a macro wrote behind the `%include` is lost to rpm as well.
         self.reader.next = self.reader.expanded.len();
-    }
-
-    /// The name of the file in hand.
-    pub(crate) fn file_name(&self) -> &str {
-        self.reader.files.last().map(|file| file.name.as_str()).unwrap_or_default()
     }
 }
 

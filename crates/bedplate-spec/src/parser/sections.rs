@@ -113,11 +113,11 @@ impl Parser {
             return self.parse_prep_lines();
         }
         let (part, text) = self.read_text(Strip::NOTHING);
-        self.keep_section(section, addition, text, part);
+        self.keep_section(section, addition, text);
         part
     }
 
-    fn keep_section(&mut self, section: BuildSection, addition: Option<Addition>, text: Option<String>, _part: Part) {
+    fn keep_section(&mut self, section: BuildSection, addition: Option<Addition>, text: Option<String>) {
         match addition {
             Some(addition) => self.additions.push((section, addition, text.unwrap_or_default())),
             // A section line at the end of the spec opens no section.
@@ -160,7 +160,9 @@ impl Parser {
         }
         match (options.has('a'), options.has('p')) {
             (true, true) => {
-                self.report_line(Diagnostic::error("bad-section-line", "append and prepend specified").hint("choose one"));
+                self.report_line(
+                    Diagnostic::error("bad-section-line", "append and prepend specified").hint("choose one"),
+                );
                 Err(())
             }
             (true, false) => Ok(Some(Addition::Append)),
@@ -173,7 +175,8 @@ impl Parser {
     fn parse_prep_lines(&mut self) -> Part {
         let mut lines = Vec::new();
         let part = self.read_lines(Strip::PREP, |parser, line| {
-            let place = if line.starts_with("%setup") || line.starts_with("%patch") { parser.place_of_line() } else { None };
+            let place =
+                if line.starts_with("%setup") || line.starts_with("%patch") { parser.place_of_line() } else { None };
             lines.push((line.to_owned(), place));
         });
         // rpm reads the whole section first: the line that ends it is part of the expanded spec only afterwards.
@@ -191,13 +194,11 @@ impl Parser {
             if let Err(mut diagnostic) = result {
                 diagnostic.severity = bedplate_diag::Severity::Passed;
                 if let Some(place) = place {
-                    diagnostic = diagnostic.at(bedplate_diag::Span::new(
-                        place.source,
-                        place.base,
-                        place.base + place.call.1,
-                    ));
-                    diagnostic.rpm_line = Some(place.line);
+                    diagnostic =
+                        diagnostic.at(bedplate_diag::Span::new(place.source, place.base, place.base + place.call.1));
                 }
+                // rpm works the lines out when it has read the line after them.
+                diagnostic.rpm_line = (diagnostic.code == "bad-setup").then_some(self.reader.number);
                 self.engine.push_diagnostic(diagnostic);
             }
         }
@@ -239,7 +240,10 @@ impl Parser {
                 break part;
             }
             let line = self.reader.line.as_str();
-            if addition.is_none() && line.starts_with("%patch") && line.as_bytes().get(6).is_some_and(u8::is_ascii_digit) {
+            if addition.is_none()
+                && line.starts_with("%patch")
+                && line.as_bytes().get(6).is_some_and(u8::is_ascii_digit)
+            {
                 let number: String = line[6..].chars().take_while(char::is_ascii_digit).collect();
                 let diagnostic = Diagnostic::error("obsolete-patch", format!("%patchN is obsolete: %patch{number}"))
                     .hint(format!("write `%patch -P {number}`"));
@@ -250,7 +254,7 @@ impl Parser {
         };
         engine.pop("patch");
         engine.pop("setup");
-        self.keep_section(BuildSection::Prep, addition, read.then_some(text), part);
+        self.keep_section(BuildSection::Prep, addition, read.then_some(text));
         part
     }
 
@@ -359,10 +363,9 @@ impl Parser {
         let Some(problem) = problem else { return true };
         let mut diagnostic = mistake("bad-script", problem, passed);
         if let Some(place) = place {
-            diagnostic =
-                diagnostic.at(bedplate_diag::Span::new(place.source, place.base, place.base + place.call.1));
+            diagnostic = diagnostic.at(bedplate_diag::Span::new(place.source, place.base, place.base + place.call.1));
         }
-        diagnostic.rpm_line = Some(self.reader.number);
+        diagnostic.rpm_line = (name != "<lua>").then_some(self.reader.number);
         self.engine.push_diagnostic(diagnostic);
         false
     }
@@ -370,7 +373,7 @@ impl Parser {
     /// `%triggerin`, `%filetriggerin`, `%transfiletriggerin` and their kin.
     pub(super) fn parse_trigger(&mut self, kind: TriggerPart) -> Part {
         let line = self.reader.line.clone();
-        let Some((head, conditions, offset)) = self.split_trigger(&line) else { return self.skip_section() };
+        let Some((head, conditions)) = self.split_trigger(&line) else { return self.skip_section() };
         let Some(section) = self.section_line(&head, &SCRIPT_OPTIONS) else { return self.skip_section() };
         let Some(program) = self.interpreter(&section, "trigger") else { return self.skip_section() };
         let (of, sense) = match kind {
@@ -386,7 +389,6 @@ impl Parser {
             TriggerPart::TransFilePostUn => (DependencyKind::TransFileTrigger, Sense::TRIGGERPOSTUN),
         };
         let start = self.place_of_line();
-        let header = (self.reader.line.clone(), self.span_of(0, 0).map(|(span, _)| span));
         let (part, text) = self.read_text(Strip::NOTHING);
         let body = strip_trailing_blanks(text.as_deref().unwrap_or_default()).to_owned();
         let modern = self.since(Dialect::V4_20);
@@ -404,7 +406,7 @@ impl Parser {
         };
         if let Some(problem) = problem {
             let mut diagnostic = mistake("bad-trigger", problem, !modern);
-            diagnostic.span = header.1;
+            diagnostic.span = start.map(|at| bedplate_diag::Span::new(at.source, at.base, at.base + at.call.1));
             diagnostic.rpm_line = Some(self.reader.number);
             self.engine.push_diagnostic(diagnostic);
             return part;
@@ -421,13 +423,12 @@ impl Parser {
             file: section.options.value('f').map(str::to_owned),
         });
         let tag = DependencyTag { kind: of, sense, rich: false, trigger_index: Some(index) };
-        let _ = offset;
         self.parse_dependencies(Owner::Binary(package), &conditions, None, tag, !modern);
         part
     }
 
-    /// Splits a trigger's line at its `--`; `None` after a report. Gives the conditions' offset in the line too.
-    fn split_trigger(&mut self, line: &str) -> Option<(String, String, usize)> {
+    /// Splits a trigger's line at its `--`; `None` after a report.
+    fn split_trigger(&mut self, line: &str) -> Option<(String, String)> {
         let bytes = line.as_bytes();
         let blank = |at: usize| bytes.get(at).is_some_and(|b| matches!(b, b' ' | b'\t'));
         let mut from = 0;
@@ -453,7 +454,7 @@ impl Parser {
             );
             return None;
         }
-        Some((line[..split].to_owned(), rest.to_owned(), line.len() - rest.len()))
+        Some((line[..split].to_owned(), rest.to_owned()))
     }
 
     /// `%files`.
@@ -545,7 +546,8 @@ impl Parser {
                 let shown: String = line.trim().chars().take(80).collect();
                 let hint = "`%end` closed the section before: put the text before it, or take `%end` away";
                 parser.report_line(
-                    Diagnostic::error("outside-section", format!("line doesn't belong to any section: {shown}")).hint(hint),
+                    Diagnostic::error("outside-section", format!("line doesn't belong to any section: {shown}"))
+                        .hint(hint),
                 );
             }
         })

@@ -186,9 +186,7 @@ fn fields<'a>(row: &'a [u8], separator: &Separator) -> Vec<&'a [u8]> {
         return Vec::new();
     }
     match separator {
-        Separator::Blanks => {
-            row.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty()).collect()
-        }
+        Separator::Blanks => row.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty()).collect(),
         Separator::Byte(separator) => row.split(|byte| byte == separator).collect(),
         Separator::Regex(regex) => {
             let mut fields = Vec::new();
@@ -313,7 +311,9 @@ impl Machine {
             Expression::Field(index) => match self.number(index, line)? {
                 0 => Value::Field(line.text.to_vec()),
                 index => match usize::try_from(index) {
-                    Ok(index) => Value::Field(line.fields.get(index - 1).map(|field| field.to_vec()).unwrap_or_default()),
+                    Ok(index) => {
+                        Value::Field(line.fields.get(index - 1).map(|field| field.to_vec()).unwrap_or_default())
+                    }
                     Err(_) => return unknown("a negative field"),
                 },
             },
@@ -369,7 +369,9 @@ impl Machine {
             Function::Length => Value::Number(i64::try_from(text.len()).unwrap_or(i64::MAX)),
             Function::Part => {
                 let number = |at: usize| arguments.get(at).map(|value| self.number(value, line)).transpose();
-                let (Some(start), length) = (number(1)?, number(2)?) else { return unknown("`substr` without a start") };
+                let (Some(start), length) = (number(1)?, number(2)?) else {
+                    return unknown("`substr` without a start");
+                };
                 if start < 1 || length.is_some_and(|length| length < 0) {
                     return unknown("`substr` of this kind");
                 }

@@ -123,7 +123,9 @@ fn translate(bytes: Vec<u8>, from: &Set, to: &Set, complements: bool) -> Known<V
     let Some(last) = to.bytes.last() else { return unknown("an empty set") };
     // Of the classes only those for case may be translated to, and only from their other half.
     let is_case = |class: &Option<Vec<u8>>| matches!(class.as_deref(), Some(b"upper" | b"lower"));
-    if to.class.is_some() && !(is_case(&to.class) && is_case(&from.class)) || (to.has_class_inside || (from.has_class_inside && to.bytes.len() > 1)) {
+    if to.class.is_some() && !(is_case(&to.class) && is_case(&from.class))
+        || (to.has_class_inside || (from.has_class_inside && to.bytes.len() > 1))
+    {
         return unknown("a translation to a class");
     }
     if complements {

@@ -80,7 +80,8 @@ pub(super) fn head(call: &mut Call<'_, '_>) -> Known<Outcome> {
     if files.len() > 1 {
         return unknown("several files");
     }
-    let (bytes, outcome) = call.joined(&files, ["head: cannot open '", "' for reading: No such file or directory"], 1)?;
+    let (bytes, outcome) =
+        call.joined(&files, ["head: cannot open '", "' for reading: No such file or directory"], 1)?;
     let (leaves, digits) = match count.strip_prefix(b"-") {
         Some(digits) => (true, digits),
         None => (false, count.as_slice()),
@@ -97,7 +98,8 @@ pub(super) fn tail(call: &mut Call<'_, '_>) -> Known<Outcome> {
     if files.len() > 1 {
         return unknown("several files");
     }
-    let (bytes, outcome) = call.joined(&files, ["tail: cannot open '", "' for reading: No such file or directory"], 1)?;
+    let (bytes, outcome) =
+        call.joined(&files, ["tail: cannot open '", "' for reading: No such file or directory"], 1)?;
     let (from_start, digits) = match count.strip_prefix(b"+") {
         Some(digits) => (true, digits),
         None => (false, count.strip_prefix(b"-").unwrap_or(&count)),

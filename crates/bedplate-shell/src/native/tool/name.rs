@@ -66,7 +66,12 @@ fn integer(word: &[u8]) -> Option<i64> {
 /// `expr` with one operator; the status is 1 if the value is empty or zero.
 pub(super) fn expr(call: &mut Call<'_, '_>) -> Known<Outcome> {
     let result = match call.arguments {
-        [word] if !word.starts_with(b"-") => word.clone(),
+        [word]
+            if !word.starts_with(b"-")
+                && !matches!(word.as_slice(), b"length" | b"substr" | b"match" | b"index" | b"+" | b"(") =>
+        {
+            word.clone()
+        }
         [keyword, text] if keyword == b"length" => {
             ascii(text)?;
             text.len().to_string().into_bytes()

@@ -62,8 +62,11 @@ fn leading_number(line: &[u8]) -> Known<i64> {
 
 /// Numbers, letters and single separators, with no end that could be taken for a file's (`.tar`), no `~` and no hidden file.
 fn is_plain_version(line: &[u8]) -> bool {
-    let has_ending = line.split(|byte| *byte == b'.').skip(1).any(|part| part.first().is_some_and(u8::is_ascii_alphabetic));
-    !line.starts_with(b".") && !has_ending && line.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_+".contains(byte))
+    let has_ending =
+        line.split(|byte| *byte == b'.').skip(1).any(|part| part.first().is_some_and(u8::is_ascii_alphabetic));
+    !line.starts_with(b".")
+        && !has_ending
+        && line.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_+".contains(byte))
 }
 
 /// The order of `sort -V` for lines that have no ending: runs of digits by value, all else by character, letters first.
@@ -76,7 +79,9 @@ fn compare_versions(left: &[u8], right: &[u8]) -> Ordering {
     };
     let (mut left, mut right) = (left, right);
     while !left.is_empty() || !right.is_empty() {
-        while left.first().is_some_and(|byte| !byte.is_ascii_digit()) || right.first().is_some_and(|byte| !byte.is_ascii_digit()) {
+        while left.first().is_some_and(|byte| !byte.is_ascii_digit())
+            || right.first().is_some_and(|byte| !byte.is_ascii_digit())
+        {
             match rank(left.first()).cmp(&rank(right.first())) {
                 Ordering::Equal => {}
                 order => return order,
@@ -86,7 +91,8 @@ fn compare_versions(left: &[u8], right: &[u8]) -> Ordering {
         }
         let run = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (left_length, right_length) = (run(left), run(right));
-        let trimmed = |digits: &[u8]| -> Vec<u8> { digits.iter().copied().skip_while(|digit| *digit == b'0').collect() };
+        let trimmed =
+            |digits: &[u8]| -> Vec<u8> { digits.iter().copied().skip_while(|digit| *digit == b'0').collect() };
         let (left_digits, right_digits) = (trimmed(&left[..left_length]), trimmed(&right[..right_length]));
         match left_digits.len().cmp(&right_digits.len()).then_with(|| left_digits.cmp(&right_digits)) {
             Ordering::Equal => {}

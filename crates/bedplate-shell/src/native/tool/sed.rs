@@ -49,13 +49,8 @@ enum Case {
 }
 
 pub(super) fn sed(call: &mut Call<'_, '_>) -> Known<Outcome> {
-    let long: [(&[u8], u8); 5] = [
-        (b"quiet", b'n'),
-        (b"silent", b'n'),
-        (b"expression", b'e'),
-        (b"regexp-extended", b'E'),
-        (b"posix", b'?'),
-    ];
+    let long: [(&[u8], u8); 5] =
+        [(b"quiet", b'n'), (b"silent", b'n'), (b"expression", b'e'), (b"regexp-extended", b'E'), (b"posix", b'?')];
     let options = call.options(b"nEr", b"e", &long)?;
     let expressions: Vec<&[u8]> =
         options.flags.iter().filter(|(flag, _)| *flag == b'e').map(|(_, value)| value.as_slice()).collect();

@@ -33,8 +33,7 @@ pub(crate) fn run(args: &LintArgs, ui: &Ui) -> Result<Outcome, Failure> {
         warnings += problems.len() - bad;
         bad_specs += usize::from(bad > 0);
         if args.json {
-            let lines: String =
-                problems.iter().map(|one| format!("{}\n", answer::diagnostic(one, &sources))).collect();
+            let lines: String = problems.iter().map(|one| format!("{}\n", answer::diagnostic(one, &sources))).collect();
             return ui.print(&lines);
         }
         ui.diagnostics(&problems, &sources);

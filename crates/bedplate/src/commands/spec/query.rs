@@ -25,7 +25,8 @@ pub(crate) fn run(args: &QueryArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let world = World::new(&args.macros, ui)?;
     let specs = spec_paths(&args.specs)?;
     // One spec named by itself is answered as the conformance suite asks for it; of several each answer says its spec.
-    let named = args.specs.list.is_some() || specs.len() != 1 || args.specs.paths.iter().any(|path| path != &specs[0].shown);
+    let named =
+        args.specs.list.is_some() || specs.len() != 1 || args.specs.paths.iter().any(|path| path != &specs[0].shown);
     let mut outcome = Outcome::Good;
     let print = |spec: &SpecPath, found: Evaluation| {
         if args.json { json(args, &world, spec, &found, named) } else { text(args, &format, found) }
