@@ -92,11 +92,7 @@ fn program(shell: &mut Interpreter<'_>, arguments: &[Vec<u8>], extra: &Extra, io
         if shell.files.exists(&path) {
             return unknown("a program of the machine");
         }
-        let line = format!("sh: line 1: {}: No such file or directory\n", String::from_utf8_lossy(base));
-        // The number of the line is counted only for a script of one.
-        if io.errors.is_some() {
-            return unknown(format!("a message such as `{}`", line.trim_end()));
-        }
+        shell.report_missing(base, io)?;
         return Ok(127);
     }
     if base == name && !has_usual_path(shell) {

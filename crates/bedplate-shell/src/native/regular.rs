@@ -299,7 +299,7 @@ impl Reader<'_> {
                     (Dialect::Sed | Dialect::Awk, Some(b't')) => byte = b'\t',
                     (Dialect::Awk, Some(escaped @ (b'.' | b'/' | b'\\' | b'-' | b']' | b'"'))) => byte = escaped,
                     (Dialect::Grep | Dialect::Sed, Some(next)) if !next.is_ascii_alphanumeric() => self.at -= 1,
-                    (Dialect::Grep, Some(_)) => self.at -= 1,
+                    (Dialect::Grep, Some(_)) | (Dialect::Sed, Some(b's' | b'S' | b'w' | b'W')) => self.at -= 1,
                     _ => return unknown("a backslash in a bracket"),
                 }
                 self.at += 1;

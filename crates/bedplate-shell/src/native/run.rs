@@ -69,6 +69,8 @@ pub(super) struct Interpreter<'a> {
     pub(super) variables: BTreeMap<String, Variable>,
     pub(super) positional: Vec<Vec<u8>>,
     pub(super) status: i32,
+    /// The script has one line, so that we know the number in a message of the shell.
+    is_one_line: bool,
     buffers: Vec<Vec<u8>>,
     steps: u32,
     depth: usize,
@@ -159,6 +161,7 @@ pub(super) fn answer(call: ShellCall<'_>, files: &dyn Files, profile: &Profile) 
         variables,
         positional: Vec::new(),
         status: 0,
+        is_one_line: !call.command.contains(&b'\n'),
         buffers: vec![Vec::new(), Vec::new()],
         steps: 0,
         depth: 0,
@@ -209,6 +212,15 @@ impl Interpreter<'_> {
         if io.errors.is_some() { unknown("a message on standard error") } else { Ok(()) }
     }
 
+    /// The shell's own message about a file that is not there.
+    pub(super) fn report_missing(&mut self, path: &[u8], io: &Io) -> Known<()> {
+        if !self.is_one_line {
+            return self.complain(io);
+        }
+        let message = [b"sh: line 1: ", path, b": No such file or directory\n"].concat();
+        self.write(io.errors, &message)
+    }
+
     /// Runs something whose changes are lost and whose `exit` ends only it.
     fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Run<i32>) -> Known<i32> {
         if self.depth >= MOST_DEPTH {
@@ -246,7 +258,7 @@ impl Interpreter<'_> {
                 let bytes = shell.read_file(&path)?;
                 shell.write(output, bytes.as_deref().unwrap_or_default())?;
                 if bytes.is_none() {
-                    shell.complain(&io)?;
+                    shell.report_missing(&path, &io)?;
                 }
                 return Ok(i32::from(bytes.is_none()));
             }
@@ -480,7 +492,7 @@ impl Interpreter<'_> {
                     match self.read_file(&path)? {
                         Some(bytes) => io.input = Rc::new(RefCell::new(Input { bytes, ..Input::default() })),
                         None => {
-                            self.complain(&io)?;
+                            self.report_missing(&path, &io)?;
                             return Ok(Err(1));
                         }
                     }

@@ -105,7 +105,7 @@ pub(super) fn awk(call: &mut Call<'_, '_>) -> Known<Outcome> {
     if rest.iter().any(|file| file.contains(&b'=')) {
         return unknown("a variable of `awk`");
     }
-    let rules = Reader { text: &program, at: 0, depth: 0 }.rules()?;
+    let rules = Reader { text: &program, at: 0, depth: 0, prints: false }.rules()?;
     let reads = rules.iter().any(|rule| !matches!(rule.pattern, Pattern::Begin));
     let mut machine = Machine { output: Vec::new(), separator: output_separator };
     let none = Line { text: b"", fields: Vec::new(), number: 0 };
@@ -332,6 +332,7 @@ impl Machine {
                     "!=" => order.is_ne(),
                     "<=" => order.is_le(),
                     ">=" => order.is_ge(),
+                    ">" => order.is_gt(),
                     _ => order.is_lt(),
                 })
             }
@@ -433,6 +434,8 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     depth: usize,
+    /// `>` is output to a file here, not a comparison.
+    prints: bool,
 }
 
 impl Reader<'_> {
@@ -520,7 +523,9 @@ impl Reader<'_> {
             }
             let is_format = self.word(b"printf");
             let action = if is_format || self.word(b"print") {
+                self.prints = true;
                 let values = self.print_values()?;
+                self.prints = false;
                 if is_format {
                     if values.is_empty() {
                         return unknown("`printf` without a format");
@@ -618,8 +623,11 @@ impl Reader<'_> {
 
     fn comparison(&mut self) -> Known<Expression> {
         let left = self.join()?;
-        for operator in ["==", "!=", "<=", ">=", "<"] {
+        for operator in ["==", "!=", "<=", ">=", "<", ">"] {
             self.blanks();
+            if operator == ">" && self.prints {
+                continue;
+            }
             if operator == "!=" && self.text[self.at..].starts_with(b"!~") {
                 continue;
             }
@@ -691,7 +699,9 @@ impl Reader<'_> {
             }
             Some(b'(') => {
                 self.at += 1;
+                let prints = std::mem::replace(&mut self.prints, false);
                 let value = self.or()?;
+                self.prints = prints;
                 if !self.take(b")") {
                     return unknown("a bracket that is not closed");
                 }

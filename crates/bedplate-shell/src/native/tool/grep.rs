@@ -12,6 +12,7 @@ pub(super) enum Flavour {
     Basic,
     Extended,
     Fixed,
+    Perl,
 }
 
 pub(super) fn grep(call: &mut Call<'_, '_>, flavour: Flavour) -> Known<Outcome> {
@@ -33,13 +34,14 @@ pub(super) fn grep(call: &mut Call<'_, '_>, flavour: Flavour) -> Known<Outcome> 
         (b"max-count", b'm'),
         (b"regexp", b'e'),
     ];
-    let options = call.options(b"qocviEFGsxnhHla", b"me", &long)?;
+    let options = call.options(b"qocviEFGPsxwnhHla", b"me", &long)?;
     let mut flavour = flavour;
     for (flag, _) in &options.flags {
         flavour = match flag {
             b'E' => Flavour::Extended,
             b'F' => Flavour::Fixed,
             b'G' => Flavour::Basic,
+            b'P' => Flavour::Perl,
             _ => flavour,
         };
     }
@@ -61,7 +63,16 @@ pub(super) fn grep(call: &mut Call<'_, '_>, flavour: Flavour) -> Known<Outcome> 
         return unknown("file names in the output");
     }
     let need = if has(b'o') && !has(b'q') && !has(b'c') { Need::Span } else { Need::Match };
-    let regex = matcher(&pattern, flavour, has(b'i'), has(b'x'), need)?;
+    let regex = if has(b'w') {
+        if has(b'o') || has(b'x') {
+            return unknown("`grep -w` of this kind");
+        }
+        whole_word(&pattern, has(b'i'))?
+    } else {
+        matcher(&pattern, flavour, has(b'i'), has(b'x'), need)?
+    };
+    // What comes after `\K` is what counts.
+    let shown = if flavour == Flavour::Perl && pattern.windows(2).any(|pair| pair == b"\\K") { 1 } else { 0 };
 
     let mut outcome = Outcome::default();
     let mut matched_any = false;
@@ -93,7 +104,8 @@ pub(super) fn grep(call: &mut Call<'_, '_>, flavour: Flavour) -> Known<Outcome> 
                 if has(b'v') {
                     continue;
                 }
-                for found in regex.find_iter(line).filter(|found| !found.is_empty()) {
+                let all = regex.captures_iter(line).filter_map(|found| found.get(shown));
+                for found in all.filter(|found| !found.is_empty()) {
                     outcome.stdout.extend([prefix.as_bytes(), found.as_bytes(), b"\n"].concat());
                 }
             } else {
@@ -115,6 +127,8 @@ fn matcher(pattern: &[u8], flavour: Flavour, ignore_case: bool, whole_line: bool
     let (text, syntax) = match flavour {
         Flavour::Basic => (pattern.to_vec(), Syntax::Basic),
         Flavour::Extended => (pattern.to_vec(), Syntax::Extended),
+        Flavour::Perl if !whole_line => return perl(pattern, ignore_case),
+        Flavour::Perl => return unknown("`grep -x` of this kind"),
         Flavour::Fixed => {
             if pattern.contains(&b'\n') {
                 return unknown("several patterns");
@@ -131,4 +145,68 @@ fn matcher(pattern: &[u8], flavour: Flavour, ignore_case: bool, whole_line: bool
         return compile(&[b"^", text.as_slice(), b"$"].concat(), syntax, Dialect::Grep, ignore_case, need);
     }
     compile(&text, syntax, Dialect::Grep, ignore_case, need)
+}
+
+/// `-w` with a plain word.
+fn whole_word(pattern: &[u8], ignore_case: bool) -> Known<Regex> {
+    if pattern.is_empty() || !pattern.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+        return unknown("`grep -w` of this kind");
+    }
+    let case = if ignore_case { "(?i)" } else { "" };
+    let word = String::from_utf8_lossy(pattern);
+    match Regex::new(&format!("(?-u){case}(?:\\A|[^_0-9A-Za-z]){word}(?:\\z|[^_0-9A-Za-z])")) {
+        Ok(regex) => Ok(regex),
+        Err(_) => unknown("a pattern of this kind"),
+    }
+}
+
+/// Perl's patterns: both search alike, so only what is written differently must be kept out. One `\K` outside of groups is taken.
+fn perl(pattern: &[u8], ignore_case: bool) -> Known<Regex> {
+    let Ok(text) = std::str::from_utf8(pattern) else { return unknown("a pattern that is not UTF-8") };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _-.,:;/=@%~\"'<>!^$|()[]+*?".contains(&byte);
+    let mut depth = 0_usize;
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => match bytes.next() {
+                Some(b'd' | b'w' | b's' | b'.' | b'-' | b'/' | b'(' | b')' | b'[' | b']' | b'+' | b'*' | b'?' | b'$' | b'^' | b'|') => {}
+                Some(b'K') if depth == 0 => {}
+                _ => return unknown("an escape of this kind in a pattern"),
+            },
+            b'(' => {
+                if bytes.peek() == Some(&b'?') {
+                    return unknown("a group of this kind in a pattern");
+                }
+                depth += 1;
+            }
+            b')' => depth = depth.saturating_sub(1),
+            b'[' => {
+                // Classes of both are alike if they have no brackets, operators or escapes of letters inside.
+                let mut inside = bytes.by_ref().take_while(|byte| *byte != b']').peekable();
+                let is_negated = inside.next_if_eq(&b'^').is_some();
+                let body: Vec<u8> = inside.collect();
+                let _ = is_negated;
+                let is_odd = body.is_empty() || body.iter().any(|byte| b"[\\&~".contains(byte)) || body.windows(2).any(|pair| pair == b"--");
+                if is_odd {
+                    return unknown("a bracket of this kind in a pattern");
+                }
+            }
+            // A repetition of a repetition: possessive in one, an error or a nest in the other.
+            b'+' | b'*' | b'?' if matches!(bytes.peek(), Some(b'+' | b'*')) => return unknown("a repetition of this kind"),
+            byte if plain(byte) => {}
+            _ => return unknown("a pattern of this kind"),
+        }
+    }
+    let mut parts = text.split("\\K");
+    let text = match (parts.next(), parts.next(), parts.next()) {
+        (Some(all), None, _) => all.to_owned(),
+        // An alternative would reach over the place of the cut.
+        (Some(before), Some(after), None) if !text.contains('|') && !before.contains('(') => format!("{before}({after})"),
+        _ => return unknown("`\\K` of this kind"),
+    };
+    let case = if ignore_case { "(?i)" } else { "" };
+    match Regex::new(&format!("(?-u){case}{text}")) {
+        Ok(regex) => Ok(regex),
+        Err(_) => unknown("a pattern of this kind"),
+    }
 }

@@ -17,57 +17,19 @@ fn with_old_count(arguments: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Options of `head` and `tail`: the unit and the count as written, and the files.
-fn counted(call: &Call<'_, '_>) -> Known<(u8, Vec<u8>, Vec<Vec<u8>>)> {
+fn counted(call: &mut Call<'_, '_>) -> Known<(u8, Vec<u8>, Vec<Vec<u8>>)> {
     let rewritten = with_old_count(call.arguments);
     let arguments = rewritten.as_deref().unwrap_or(call.arguments);
-    if arguments.iter().skip(1).any(|word| word.len() > 1 && word[0] == b'-' && word[1].is_ascii_digit()) {
-        return unknown("an old option");
-    }
-    // The borrowed call only lends its options reader.
-    let reader = OptionsOf { arguments };
-    let options = reader.read()?;
-    match (options.0, options.1) {
-        (None, None) => Ok((b'n', b"10".to_vec(), options.2)),
-        (Some(lines), None) => Ok((b'n', lines, options.2)),
-        (None, Some(bytes)) => Ok((b'c', bytes, options.2)),
-        _ => unknown("two counts"),
-    }
-}
-
-struct OptionsOf<'a> {
-    arguments: &'a [Vec<u8>],
-}
-
-impl OptionsOf<'_> {
-    /// Counts of lines and bytes, and the files.
-    fn read(&self) -> Known<(Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>)> {
-        let (mut by_lines, mut by_bytes, mut files) = (None, None, Vec::new());
-        let mut rest = self.arguments.iter();
-        while let Some(word) = rest.next() {
-            let long = [(&b"--lines="[..], true), (b"--bytes=", false)]
-                .into_iter()
-                .find_map(|(name, is_lines)| Some((is_lines, word.strip_prefix(name)?.to_vec())));
-            let (is_lines, value) = match word.as_slice() {
-                _ if long.is_some() => long.unwrap_or_default(),
-                b"-q" | b"--quiet" | b"--silent" => continue,
-                [b'-', letter @ (b'n' | b'c'), value @ ..] => {
-                    let value = if value.is_empty() { rest.next().cloned() } else { Some(value.to_vec()) };
-                    let Some(value) = value else { return unknown("an option without its value") };
-                    (*letter == b'n', value)
-                }
-                [b'-', _, ..] => return unknown("an option"),
-                _ => {
-                    files.push(word.clone());
-                    continue;
-                }
-            };
-            let slot = if is_lines { &mut by_lines } else { &mut by_bytes };
-            if slot.replace(value).is_some() {
-                return unknown("an option given twice");
-            }
-        }
-        Ok((by_lines, by_bytes, files))
-    }
+    let long: [(&[u8], u8); 4] = [(b"lines", b'n'), (b"bytes", b'c'), (b"quiet", b'q'), (b"silent", b'q')];
+    let inner = Call { shell: &mut *call.shell, arguments, extra: call.extra, io: call.io };
+    let options = inner.options(b"q", b"nc", &long)?;
+    let count = match (options.value(b'n')?, options.value(b'c')?) {
+        (None, None) => (b'n', b"10".to_vec()),
+        (Some(lines), None) => (b'n', lines.to_vec()),
+        (None, Some(bytes)) => (b'c', bytes.to_vec()),
+        _ => return unknown("two counts"),
+    };
+    Ok((count.0, count.1, options.operands))
 }
 
 /// The length of the first `count` lines.

@@ -2,15 +2,15 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, Outcome, ascii, lines, number};
+use super::{Call, MISSING, Outcome, ascii, lines, number};
 use crate::native::{Known, unknown};
 
 pub(super) fn sort(call: &mut Call<'_, '_>) -> Known<Outcome> {
     let long: [(&[u8], u8); 4] =
         [(b"reverse", b'r'), (b"unique", b'u'), (b"numeric-sort", b'n'), (b"version-sort", b'V')];
     let options = call.options(b"runV", b"", &long)?;
-    if !options.operands.is_empty() {
-        return unknown("a file");
+    if options.operands.len() > 1 {
+        return unknown("several files");
     }
     if !call.shell.sorts_by_bytes(call.extra) {
         return unknown("the order of texts");
@@ -19,7 +19,10 @@ pub(super) fn sort(call: &mut Call<'_, '_>) -> Known<Outcome> {
     if (by_number && by_version) || (options.has(b'u') && (by_number || by_version)) {
         return unknown("`sort` of this kind");
     }
-    let bytes = call.input()?;
+    let (bytes, outcome) = call.joined(&options.operands, ["sort: cannot read: ", MISSING], 2)?;
+    if outcome.status != 0 {
+        return Ok(outcome);
+    }
     ascii(&bytes)?;
     let mut rows = lines(&bytes).0;
     let mut keys = Vec::new();
