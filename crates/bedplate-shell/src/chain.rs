@@ -176,7 +176,7 @@ impl Chain {
         let folder = if sees_folder && folder.is_dir() { folder } else { Path::new("/") };
         let request = Request {
             program: &self.bash,
-            arguments: &[b"sh", b"-c", call.command],
+            arguments: &[b"sh", b"-c", b"--", call.command],
             environment: call.environment,
             folder,
             limits: self.limits,

@@ -19,6 +19,7 @@
 
 mod pattern;
 mod primitives;
+mod pure;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const MEMORY_LIMIT: usize = 256 << 20;
 /// An interpreter that holds more than this (bytes) collects its garbage before the next spec.
 const COLLECT_ABOVE: usize = 32 << 20;
+/// Pure scripts of which one interpreter keeps the output.
+const CONSTANT_LIMIT: usize = 256;
 /// Text of the scripts that one interpreter keeps compiled, in bytes.
 const CHUNK_CACHE_LIMIT: usize = 8 << 20;
 /// Idle interpreters that one thread keeps.
@@ -225,6 +228,10 @@ struct Interpreter {
     /// Compiled scripts by chunk name and text.
     chunks: RefCell<HashMap<String, HashMap<String, Chunk>>>,
     chunk_bytes: Cell<usize>,
+    /// What pure scripts print.
+    constants: RefCell<HashMap<String, String>>,
+    /// The functions that pure scripts call, as an environment has them at first.
+    pristine: OnceCell<[Function; 3]>,
     /// Counts environments: which one a chunk was last given.
     generation: Cell<u64>,
 }
@@ -233,6 +240,12 @@ struct Interpreter {
 struct Chunk {
     function: Function,
     generation: u64,
+}
+
+/// The functions that a pure script may call, as an environment has them now.
+fn pure_functions(globals: &Table) -> Option<[Function; 3]> {
+    let get = |name: &str| globals.raw_get::<Function>(name).ok();
+    Some([get("print")?, get("tostring")?, get("tonumber")?])
 }
 
 /// What the primitives see of the running script.
@@ -331,6 +344,10 @@ impl Lua {
         let session = self.session()?;
         let globals = self.environment(session, host)?;
         let interpreter = &session.interpreter;
+        let is_constant = interpreter.is_constant(script, globals);
+        if let Some(known) = interpreter.constants.borrow().get(script).filter(|_| is_constant) {
+            return Ok(known.clone());
+        }
         let chunk = interpreter
             .chunk(Prefix::Script, script, chunk_name, globals)
             .map_err(|error| LuaError::from_lua(&error, "invalid syntax in lua script: "))?;
@@ -350,7 +367,13 @@ impl Lua {
             Err(error) => Err(LuaError::from_lua(&error, "lua script failed: ")),
         };
         let printed = interpreter.context.printed.borrow_mut().pop().unwrap_or_default();
-        result.map(|()| text_of(&printed))
+        result.map(|()| {
+            let printed = text_of(&printed);
+            if is_constant {
+                interpreter.keep_constant(script, &printed);
+            }
+            printed
+        })
     }
 
     /// Checks the syntax of a script that runs when a package is installed (`%post -p <lua>`).
@@ -510,6 +533,8 @@ impl Interpreter {
             load_path,
             chunks: RefCell::default(),
             chunk_bytes: Cell::new(0),
+            constants: RefCell::default(),
+            pristine: OnceCell::new(),
             generation: Cell::new(0),
         })
     }
@@ -531,7 +556,27 @@ impl Interpreter {
         self.generation.set(self.generation.get() + 1);
         let (globals, string_methods): (Table, Table) = self.fresh.call(config_dir)?;
         self.lua.set_type_metatable::<LuaString>(Some(string_methods));
+        if self.pristine.get().is_none()
+            && let Some(functions) = pure_functions(&globals)
+        {
+            let _ = self.pristine.set(functions);
+        }
         Ok(globals)
+    }
+
+    /// True if a script prints the same whenever it runs, as far as can be seen, and its functions are still Lua's own.
+    fn is_constant(&self, script: &str, globals: &Table) -> bool {
+        if !self.constants.borrow().contains_key(script) && !pure::is_pure(script) {
+            return false;
+        }
+        pure_functions(globals).is_some_and(|functions| self.pristine.get() == Some(&functions))
+    }
+
+    fn keep_constant(&self, script: &str, printed: &str) {
+        let mut constants = self.constants.borrow_mut();
+        if constants.len() < CONSTANT_LIMIT && printed.len() <= CHUNK_CACHE_LIMIT {
+            constants.insert(script.to_owned(), printed.to_owned());
+        }
     }
 
     /// A script as a function in the current environment; compiled once per interpreter.

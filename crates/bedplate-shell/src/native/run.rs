@@ -153,6 +153,10 @@ pub(super) fn answer(call: ShellCall<'_>, files: &dyn Files, profile: &Profile) 
         }
         variables.insert(name.clone(), Variable { value: value.clone().into_bytes(), is_exported: true });
     }
+    if matches!(call.command.first(), Some(b'-' | b'+')) {
+        // Some C libraries' `popen` would have it taken for an option.
+        return unknown("a command that looks like an option");
+    }
     let list = parse(call.command)?;
     let mut shell = Interpreter {
         files,
@@ -444,6 +448,9 @@ impl Interpreter<'_> {
         self.substitution = None;
         let arguments = expand::command_words(self, words, io)?;
         let after_words = self.substitution.take();
+        if arguments.first().is_some_and(|name| name.starts_with(b"%")) {
+            return Err(Unknown("a job".to_owned()).into());
+        }
         let redirected = match self.redirected(redirections, io)? {
             Ok(io) => io,
             Err(status) => {

@@ -231,7 +231,7 @@ impl Parser<'_> {
 
     /// The reserved word here, if it is one.
     fn reserved(&self) -> Option<&'static [u8]> {
-        const WORDS: [&[u8]; 21] = [
+        const WORDS: [&[u8]; 22] = [
             b"if",
             b"then",
             b"elif",
@@ -253,6 +253,7 @@ impl Parser<'_> {
             b"}",
             b"!",
             b"[[",
+            b"]]",
         ];
         let rest = &self.text[self.at..];
         let length = rest.iter().position(|byte| b" \t\n;&|<>()".contains(byte)).unwrap_or(rest.len());
@@ -927,6 +928,9 @@ impl Parser<'_> {
             b':' => {
                 let offset = self.word(Until::Bytes(b":}"))?;
                 let length = if self.take(b":") { Some(self.word(Until::Bytes(b":}"))?) } else { None };
+                if offset.is_empty() && length.is_none() {
+                    return unknown("an expansion of this kind");
+                }
                 Ok(Operation::Substring { offset, length })
             }
             b'#' => {

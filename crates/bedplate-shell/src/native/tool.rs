@@ -77,6 +77,13 @@ struct Options {
     operands: Vec<Vec<u8>>,
 }
 
+/// Where options may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Any,
+    OptionsFirst,
+}
+
 impl Options {
     fn has(&self, flag: u8) -> bool {
         self.flags.iter().any(|(letter, _)| *letter == flag)
@@ -94,12 +101,25 @@ impl Call<'_, '_> {
     /// Reads options as GNU getopt does: they may stand after operands. `valued` letters take a value; long names stand for a
     /// letter.
     fn options(&self, plain: &[u8], valued: &[u8], long: &[(&[u8], u8)]) -> Known<Options> {
+        self.read_options(plain, valued, long, Order::Any)
+    }
+
+    /// Reads options of a tool that takes none after its first operand.
+    fn leading_options(&self, plain: &[u8], valued: &[u8], long: &[(&[u8], u8)]) -> Known<Options> {
+        self.read_options(plain, valued, long, Order::OptionsFirst)
+    }
+
+    fn read_options(&self, plain: &[u8], valued: &[u8], long: &[(&[u8], u8)], order: Order) -> Known<Options> {
         let mut options = Options { flags: Vec::new(), operands: Vec::new() };
         let mut rest = self.arguments.iter();
         while let Some(word) = rest.next() {
-            if word == b"--" {
+            if word == b"--" && !(order == Order::OptionsFirst && !options.operands.is_empty()) {
                 options.operands.extend(rest.cloned());
                 break;
+            }
+            if order == Order::OptionsFirst && !options.operands.is_empty() {
+                options.operands.push(word.clone());
+                continue;
             }
             if let Some(name) = word.strip_prefix(b"--") {
                 let (name, value) = match name.iter().position(|byte| *byte == b'=') {

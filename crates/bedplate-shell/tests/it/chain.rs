@@ -56,7 +56,12 @@ fn off_answers_only_what_is_known() {
 #[test]
 fn run_and_sandbox_give_the_same_answers() {
     let (run, sandbox) = (chain(ShellMode::Run).without_native(), chain(ShellMode::Sandbox).without_native());
-    for command in ["echo ${BASH_VERSION%%.*} >/dev/null; echo out; echo err >&2; exit 3", "cat", "set -o | grep posix", "ulimit -c >/dev/null; pwd"] {
+    for command in [
+        "echo ${BASH_VERSION%%.*} >/dev/null; echo out; echo err >&2; exit 3",
+        "cat",
+        "set -o | grep posix",
+        "ulimit -c >/dev/null; pwd",
+    ] {
         let expected = ask(&run, command, "/");
         match ask(&sandbox, command, "/") {
             Err(ShellError::Failed(why)) if why.contains("cannot be set up") => {
@@ -179,7 +184,10 @@ fn the_usual_questions_about_the_target_are_answered_from_its_profile() {
         ("perl -MConfig -e 'print \"$Config{archname}\\n\";'", "x86_64-linux-thread-multi\n"),
         ("python3 -c \"import sys; print('%d.%d' % sys.version_info[:2])\"", "3.12\n"),
         ("python3 -c \"import sys; sys.stdout.write('{0.major}.{0.minor}'.format(sys.version_info))\"", "3.12"),
-        ("/usr/bin/python3 -Ic \"import sys; sys.stdout.write('%s.%s' % (sys.version_info.major, sys.version_info.minor))\"", "3.12"),
+        (
+            "/usr/bin/python3 -Ic \"import sys; sys.stdout.write('%s.%s' % (sys.version_info.major, sys.version_info.minor))\"",
+            "3.12",
+        ),
         (
             "python3 -c \"from distutils.sysconfig import get_python_lib;print(get_python_lib())\"",
             "/usr/lib/python3.12/site-packages\n",
@@ -192,7 +200,10 @@ fn the_usual_questions_about_the_target_are_answered_from_its_profile() {
             "python3 -Esc \"import sysconfig; print(sysconfig.get_path('platlib', vars={'platbase': '/usr', 'base': '/usr'}))\"",
             "/usr/lib64/python3.12/site-packages\n",
         ),
-        ("python3 -c 'import sysconfig; print(sysconfig.get_config_var(\"EXT_SUFFIX\"))'", ".cpython-312-x86_64-linux-gnu.so\n"),
+        (
+            "python3 -c 'import sysconfig; print(sysconfig.get_config_var(\"EXT_SUFFIX\"))'",
+            ".cpython-312-x86_64-linux-gnu.so\n",
+        ),
         ("python3 -Ic 'import sys; print(sys.version_info.major)'", "3\n"),
         ("python3 --version 2>&1 | cut -d' ' -f2 | cut -d. -f1-2", "3.12\n"),
         ("pkg-config --modversion zlib 2>/dev/null || echo bad", "1.3.1\n"),
@@ -214,7 +225,13 @@ fn the_usual_questions_about_the_target_are_answered_from_its_profile() {
     }
     // Nothing was asked of the machine that runs the test.
     assert_eq!(chain.stats().process, 0);
-    for command in ["pkg-config --modversion glib-2.0", "rpm -q nothing", "python3 -c 'import os; print(os.getcwd())'", "perl -V:nosuch", "uname -v"] {
+    for command in [
+        "pkg-config --modversion glib-2.0",
+        "rpm -q nothing",
+        "python3 -c 'import os; print(os.getcwd())'",
+        "perl -V:nosuch",
+        "uname -v",
+    ] {
         assert_eq!(ask(&chain, command, "/"), Err(ShellError::Off), "{command}");
     }
 }

@@ -7,7 +7,7 @@ use bedplate_diag::{Diagnostic, nearest};
 
 use super::args::{QUOTE, getopt, split_quoted, unsplit_quoted};
 use super::engine::{Engine, LineMap, OUTPUT_LIMIT};
-use super::scan::{closing, is_blank, is_eol, macro_end};
+use super::scan::{closing, is_blank, is_eol, is_name_byte, macro_end};
 use super::table::{Body, Entry};
 use crate::dialect::Dialect;
 use crate::expr;
@@ -145,6 +145,13 @@ impl Engine {
                 }
                 Some(_) => {}
             }
+            if let Some(end) = self.skip_undefined(bytes, text, at) {
+                if let Some(map) = map.as_deref_mut() {
+                    map.add((buffer.out.len(), buffer.out.len()), (percent, end), None);
+                }
+                at = end;
+                continue;
+            }
             if map.is_some() {
                 self.set_call(percent, text.len().min(percent + 2));
             }
@@ -170,6 +177,16 @@ impl Engine {
             }
         }
         self.leave(buffer);
+    }
+
+    /// The end of a `%{?name}` whose macro is not defined: it stands for nothing. Most macro calls are of this kind.
+    fn skip_undefined(&self, bytes: &[u8], text: &str, at: usize) -> Option<usize> {
+        if bytes.get(at) != Some(&b'{') || bytes.get(at + 1) != Some(&b'?') {
+            return None;
+        }
+        let start = at + 2;
+        let end = start + bytes[start..].iter().take_while(|b| is_name_byte(**b)).count();
+        (end > start && bytes.get(end) == Some(&b'}') && !self.is_defined(&text[start..end])).then_some(end + 1)
     }
 
     fn set_call(&self, start: usize, end: usize) {

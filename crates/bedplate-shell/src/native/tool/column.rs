@@ -81,8 +81,7 @@ fn ranges(list: &[u8]) -> Known<Vec<(usize, usize)>> {
 
 pub(super) fn tr(call: &mut Call<'_, '_>) -> Known<Outcome> {
     let long: [(&[u8], u8); 3] = [(b"delete", b'd'), (b"squeeze-repeats", b's'), (b"complement", b'c')];
-    // Options of `tr` stand before its sets: what follows a set is a set.
-    let options = call.options(b"dscCt", b"", &long)?;
+    let options = call.leading_options(b"dscCt", b"", &long)?;
     let (deletes, squeezes) = (options.has(b'd'), options.has(b's'));
     let complements = options.has(b'c') || options.has(b'C');
     if options.has(b't') {

@@ -36,6 +36,9 @@ pub(super) fn grep(call: &mut Call<'_, '_>, flavour: Flavour) -> Known<Outcome> 
     ];
     let options = call.options(b"qocviEFGPsxwnhHla", b"me", &long)?;
     let mut flavour = flavour;
+    if options.flags.iter().filter(|(flag, _)| b"EFGP".contains(flag)).count() > 1 {
+        return unknown("two languages of patterns");
+    }
     for (flag, _) in &options.flags {
         flavour = match flag {
             b'E' => Flavour::Extended,
@@ -58,6 +61,10 @@ pub(super) fn grep(call: &mut Call<'_, '_>, flavour: Flavour) -> Known<Outcome> 
     let has = |flag: u8| options.has(flag);
     if files.len() > 1 && !has(b'h') && !has(b'q') {
         return unknown("several files");
+    }
+    if pattern.is_empty() && has(b'v') {
+        // It gives up before it counts.
+        return unknown("an empty pattern of `grep -v`");
     }
     if has(b'H') || (has(b'l') && !has(b'q')) {
         return unknown("file names in the output");
@@ -142,6 +149,8 @@ fn matcher(pattern: &[u8], flavour: Flavour, ignore_case: bool, whole_line: bool
         if text.contains(&b'|') || text.starts_with(b"^") || text.ends_with(b"$") || text.starts_with(b"*") {
             return unknown("`grep -x` of this kind");
         }
+        // By itself first: an escape at its end must not swallow the anchor.
+        compile(&text, syntax, Dialect::Grep, ignore_case, need)?;
         return compile(&[b"^", text.as_slice(), b"$"].concat(), syntax, Dialect::Grep, ignore_case, need);
     }
     compile(&text, syntax, Dialect::Grep, ignore_case, need)
@@ -166,11 +175,14 @@ fn perl(pattern: &[u8], ignore_case: bool) -> Known<Regex> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _-.,:;/=@%~\"'<>!^$|()[]+*?".contains(&byte);
     let mut depth = 0_usize;
     let mut bytes = text.bytes().peekable();
+    // 0: nothing to repeat, 1: an item, 2: a repeated one, 3: one repeated lazily.
+    let mut before = 0;
     while let Some(byte) = bytes.next() {
-        match byte {
+        before = match byte {
             b'\\' => match bytes.next() {
-                Some(b'd' | b'w' | b's' | b'.' | b'-' | b'/' | b'(' | b')' | b'[' | b']' | b'+' | b'*' | b'?' | b'$' | b'^' | b'|') => {}
-                Some(b'K') if depth == 0 => {}
+                Some(b'd' | b'w' | b's' | b'.' | b'-' | b'/' | b'(' | b')' | b'[' | b']') => 1,
+                Some(b'+' | b'*' | b'?' | b'$' | b'^' | b'|') => 1,
+                Some(b'K') if depth == 0 => 0,
                 _ => return unknown("an escape of this kind in a pattern"),
             },
             b'(' => {
@@ -178,30 +190,42 @@ fn perl(pattern: &[u8], ignore_case: bool) -> Known<Regex> {
                     return unknown("a group of this kind in a pattern");
                 }
                 depth += 1;
+                0
             }
-            b')' => depth = depth.saturating_sub(1),
+            b')' => {
+                depth = depth.saturating_sub(1);
+                1
+            }
             b'[' => {
                 // Classes of both are alike if they have no brackets, operators or escapes of letters inside.
-                let mut inside = bytes.by_ref().take_while(|byte| *byte != b']').peekable();
-                let is_negated = inside.next_if_eq(&b'^').is_some();
-                let body: Vec<u8> = inside.collect();
-                let _ = is_negated;
-                let is_odd = body.is_empty() || body.iter().any(|byte| b"[\\&~".contains(byte)) || body.windows(2).any(|pair| pair == b"--");
+                let body: Vec<u8> = bytes.by_ref().take_while(|byte| *byte != b']').collect();
+                let body = body.strip_prefix(b"^").unwrap_or(&body);
+                let is_odd = body.is_empty()
+                    || body.iter().any(|byte| b"[\\&~".contains(byte))
+                    || body.windows(2).any(|pair| pair == b"--");
                 if is_odd {
                     return unknown("a bracket of this kind in a pattern");
                 }
+                1
             }
-            // A repetition of a repetition: possessive in one, an error or a nest in the other.
-            b'+' | b'*' | b'?' if matches!(bytes.peek(), Some(b'+' | b'*')) => return unknown("a repetition of this kind"),
-            byte if plain(byte) => {}
+            b'+' | b'*' | b'?' => match (before, byte) {
+                (1, _) => 2,
+                (2, b'?') => 3,
+                // Possessive in one, an error or a nest in the other.
+                _ => return unknown("a repetition of this kind"),
+            },
+            b'^' | b'$' | b'|' => 0,
+            byte if plain(byte) => 1,
             _ => return unknown("a pattern of this kind"),
-        }
+        };
     }
     let mut parts = text.split("\\K");
     let text = match (parts.next(), parts.next(), parts.next()) {
         (Some(all), None, _) => all.to_owned(),
         // An alternative would reach over the place of the cut.
-        (Some(before), Some(after), None) if !text.contains('|') && !before.contains('(') => format!("{before}({after})"),
+        (Some(before), Some(after), None) if !text.contains('|') && !before.contains('(') => {
+            format!("{before}({after})")
+        }
         _ => return unknown("`\\K` of this kind"),
     };
     let case = if ignore_case { "(?i)" } else { "" };

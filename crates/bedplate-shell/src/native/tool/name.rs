@@ -14,7 +14,7 @@ fn trim_slashes(path: &[u8]) -> &[u8] {
 }
 
 pub(super) fn basename(call: &mut Call<'_, '_>) -> Known<Outcome> {
-    let options = call.options(b"", b"s", &[(b"suffix", b's')])?;
+    let options = call.leading_options(b"", b"s", &[(b"suffix", b's')])?;
     let (path, suffix) = match (options.operands.as_slice(), options.value(b's')?) {
         ([path], suffix) => (path, suffix.unwrap_or_default()),
         ([path, suffix], None) => (path, suffix.as_slice()),
@@ -33,7 +33,7 @@ pub(super) fn basename(call: &mut Call<'_, '_>) -> Known<Outcome> {
 }
 
 pub(super) fn dirname(call: &mut Call<'_, '_>) -> Known<Outcome> {
-    let options = call.options(b"", b"", &[])?;
+    let options = call.leading_options(b"", b"", &[])?;
     if options.operands.is_empty() {
         return unknown("`dirname` of nothing");
     }

@@ -97,6 +97,8 @@ pub(super) fn sed(call: &mut Call<'_, '_>) -> Known<Outcome> {
                 }
                 Action::Print => put(&mut outcome.stdout, &space, end),
                 Action::Delete => continue 'lines,
+                // Whether the end of a last line is then made up differs.
+                Action::Quit if end.is_empty() => return unknown("a last line without its end"),
                 Action::Quit => {
                     if !is_quiet {
                         put(&mut outcome.stdout, &space, end);
