@@ -11,7 +11,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         if candidate == name || found.len().abs_diff(wanted.len()) > limit {
             continue;
         }
-        let distance = edit_distance(&wanted, &found);
+        let distance = edit_distance(&wanted, &found, limit);
         // Ties go to the name that sorts first, so that the answer does not depend on a map's order.
         if distance <= limit && best.is_none_or(|known| (distance, candidate) < known) {
             best = Some((distance, candidate));
@@ -20,8 +20,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
-/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
-fn edit_distance(a: &[char], b: &[char]) -> usize {
+/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours. Some number above
+/// `limit` if it is more than that.
+fn edit_distance(a: &[char], b: &[char], limit: usize) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {
@@ -32,6 +33,11 @@ fn edit_distance(a: &[char], b: &[char]) -> usize {
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 row[j] = row[j].min(before[j - 2] + 1);
             }
+        }
+        // No later row can be better than the best of two rows in a sequence.
+        let best = |row: &[usize]| row.iter().min().copied().unwrap_or(0);
+        if best(&row) > limit && best(&last) > limit {
+            return limit + 1;
         }
         before = std::mem::replace(&mut last, row);
     }

@@ -250,7 +250,7 @@ impl Reader {
                     answer.stdout = self.text(entry).unwrap_or_default().into_bytes();
                 }
                 "stderr" => answer.stderr = self.text(entry).unwrap_or_default().into_bytes(),
-                "status" => match self.number(entry).map(|status| u8::try_from(status)) {
+                "status" => match self.number(entry).map(u8::try_from) {
                     Some(Ok(status)) => answer.status = status.into(),
                     Some(Err(_)) => self.wrong("wrong-value", "`status` is a number from 0 to 255", entry.1.span()),
                     None => {}

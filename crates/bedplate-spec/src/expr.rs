@@ -75,6 +75,7 @@ pub(crate) struct ExprError {
 
 impl ExprError {
     /// All lines that rpm logs for this error, without `error: `.
+    #[cfg(test)]
     pub(crate) fn rpm_lines(&self, expression: &str) -> Vec<String> {
         let first = Complaint::Expression { message: self.message.clone(), at: self.at };
         let shown = std::iter::once(&first).filter(|_| !self.message.is_empty()).chain(&self.further);

@@ -46,6 +46,7 @@ mod package;
 mod parser;
 mod popt;
 mod prep;
+mod undefined;
 
 use std::sync::Arc;
 
@@ -72,6 +73,8 @@ pub struct SpecInput<'a> {
     pub source_dir: Option<String>,
     /// `%{buildroot}`; what the configuration says if there is none.
     pub buildroot: Option<String>,
+    /// Look for macro calls that nothing defines, and warn of them: rpm leaves them as they are.
+    pub find_undefined: bool,
     /// More definitions of the command-line level, `NAME BODY` each, made before the source folder.
     pub defines: &'a [String],
 }
@@ -79,7 +82,7 @@ pub struct SpecInput<'a> {
 impl<'a> SpecInput<'a> {
     /// A spec with the configuration's folders.
     pub fn new(name: &'a str, content: &'a [u8]) -> Self {
-        Self { name, content, source_dir: None, buildroot: None, defines: &[] }
+        Self { name, content, source_dir: None, buildroot: None, find_undefined: false, defines: &[] }
     }
 }
 
@@ -129,7 +132,11 @@ pub fn evaluate(
         engine.define("buildroot", folder, level::COMMAND_LINE);
     }
     let content: Arc<str> = text::from_bytes(input.content).into();
+    if input.find_undefined {
+        engine.undefined.replace(Some(Vec::new()));
+    }
     let spec = parser::parse(&engine, input.name, content);
+    undefined::report(&engine);
     let default_clean = engine.expand_loosely("%{__rm} -rf %{buildroot}");
     let diagnostics = without_repeats(engine.diagnostics.take());
     let sources = engine.texts.take();

@@ -76,14 +76,14 @@ impl World {
 
 /// The machine as specs see it: nothing of the real one but the number of processors.
 fn machine(config_dir: &str) -> Machine {
-    let mut machine = Machine::default();
-    machine.cpus = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    let cpus = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let mut machine = Machine { cpus, now, ..Machine::default() };
     // The schema of the JSON answer names both variables; the second lets the conformance cases see that the
     // environment is this one and not the machine's.
     machine.environment.insert("RPM_CONFIGDIR".to_owned(), config_dir.to_owned());
     machine.environment.insert("CONFORMANCE".to_owned(), "from environment".to_owned());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    machine.now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
     machine
 }
 
@@ -102,12 +102,12 @@ fn chain(
     };
     let mut chain = Chain::new(mode, Arc::clone(files));
     let profile = match &args.profile {
-        Some(path) => read_checked(path, ui, |id, text| Profile::parse(id, text))?,
+        Some(path) => read_checked(path, ui, Profile::parse)?,
         None => Profile::of_facts(Facts { cpus: Some(machine.cpus), ..Facts::default() }),
     };
     chain = chain.with_profile(profile);
     if let Some(path) = &args.recorded {
-        chain = chain.with_recorded(Arc::new(read_checked(path, ui, |id, text| Recorded::parse(id, text))?));
+        chain = chain.with_recorded(Arc::new(read_checked(path, ui, Recorded::parse)?));
     }
     let mut record = None;
     if let Some(path) = &args.record {

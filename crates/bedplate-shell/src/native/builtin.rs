@@ -310,7 +310,9 @@ fn format_once(format: &[u8], values: &mut &[Vec<u8>], result: &mut Vec<u8>) -> 
             match flag {
                 b'-' => is_left = true,
                 b'0' => is_zero = true,
-                b'+' | b' ' => sign = Some(*flag),
+                // A plus sign wins over a blank.
+                b'+' => sign = Some(b'+'),
+                b' ' => sign = sign.or(Some(b' ')),
                 _ => break,
             }
             at += 1;

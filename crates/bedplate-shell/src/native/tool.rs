@@ -71,6 +71,9 @@ pub(super) fn run(
     }
 }
 
+/// The name of an input and its content, if it is there.
+type NamedInput<'f> = (&'f [u8], Option<Vec<u8>>);
+
 /// Options and operands of a call.
 struct Options {
     flags: Vec<(u8, Vec<u8>)>,
@@ -113,7 +116,7 @@ impl Call<'_, '_> {
         let mut options = Options { flags: Vec::new(), operands: Vec::new() };
         let mut rest = self.arguments.iter();
         while let Some(word) = rest.next() {
-            if word == b"--" && !(order == Order::OptionsFirst && !options.operands.is_empty()) {
+            if word == b"--" && (order == Order::Any || options.operands.is_empty()) {
                 options.operands.extend(rest.cloned());
                 break;
             }
@@ -177,7 +180,7 @@ impl Call<'_, '_> {
     }
 
     /// The files that are named, or standard input, in order; `None` for one that is missing.
-    fn inputs<'f>(&mut self, files: &'f [Vec<u8>]) -> Known<Vec<(&'f [u8], Option<Vec<u8>>)>> {
+    fn inputs<'f>(&mut self, files: &'f [Vec<u8>]) -> Known<Vec<NamedInput<'f>>> {
         if files.is_empty() {
             return Ok(vec![(b"-", Some(self.input()?))]);
         }

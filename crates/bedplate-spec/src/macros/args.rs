@@ -40,19 +40,22 @@ pub(crate) fn unsplit_quoted(words: &[String], separator: &str) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     /// Options in order, with their arguments.
-    pub(crate) given: Vec<(char, Option<String>)>,
+    pub(crate) given: Vec<Given>,
     /// All words, options moved to the front as GNU getopt does.
     pub(crate) words: Vec<String>,
     /// Index in `words` of the first operand.
     pub(crate) first_operand: usize,
 }
 
+/// An option's letter with its argument.
+pub(crate) type Given = (char, Option<String>);
+
 /// GNU `getopt` over `words[1..]`: operands may stand between options, `--` ends them, a leading `+` in `spec` stops at the
 /// first operand.
 ///
 /// # Errors
 /// The letter of an unknown option or of one that lacks its argument, with the options found before it.
-pub(crate) fn getopt(words: &[String], spec: &str) -> Result<Options, (char, Vec<(char, Option<String>)>)> {
+pub(crate) fn getopt(words: &[String], spec: &str) -> Result<Options, (char, Vec<Given>)> {
     if spec == "-" {
         return Ok(Options { given: Vec::new(), words: words.to_vec(), first_operand: 1.min(words.len()) });
     }

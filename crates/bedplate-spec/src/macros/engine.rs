@@ -132,6 +132,10 @@ pub(crate) struct Engine {
     pub(crate) place: Cell<Option<Place>>,
     /// The line of the file in hand.
     pub(crate) line: Cell<u32>,
+    /// The file in hand.
+    pub(crate) file: Cell<Option<SourceId>>,
+    /// Macro calls that nothing defines, if they are looked for.
+    pub(crate) undefined: RefCell<Option<Vec<(String, Span)>>>,
     /// The environment of shell commands, once a script has changed it.
     environment: RefCell<Option<Rc<BTreeMap<String, String>>>>,
     pub(crate) lua: RefCell<Option<Rc<Lua>>>,
@@ -164,6 +168,8 @@ impl Engine {
             frames: RefCell::default(),
             place: Cell::new(None),
             line: Cell::new(0),
+            file: Cell::new(None),
+            undefined: RefCell::default(),
             environment: RefCell::default(),
             lua: RefCell::default(),
             spec_sources: RefCell::default(),
@@ -197,6 +203,14 @@ impl Engine {
         let changed = self.environment.borrow().clone();
         let environment = changed.as_deref().unwrap_or(&self.world.machine.environment);
         self.world.shell.run(ShellCall { command, environment, source_dir })
+    }
+
+    /// Notes a macro call that nothing defines.
+    pub(crate) fn note_undefined(&self, name: &str) {
+        let mut undefined = self.undefined.borrow_mut();
+        if let (Some(list), Some(span)) = (undefined.as_mut(), self.here()) {
+            list.push((name.to_owned(), span));
+        }
     }
 
     /// A counted reference to this engine.
@@ -295,6 +309,11 @@ impl Engine {
     /// Takes the definition in force away.
     pub(crate) fn pop(&self, name: &str) {
         self.table.borrow_mut().pop(name);
+    }
+
+    /// The file in hand.
+    pub(crate) fn place_of_file(&self) -> Option<SourceId> {
+        self.file.get()
     }
 
     /// The place at work, for definitions.

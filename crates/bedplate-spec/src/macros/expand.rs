@@ -277,6 +277,7 @@ impl Engine {
             return (end, entry);
         }
         let Some(entry) = entry else {
+            self.note_undefined(name);
             buffer.out.push('%');
             return (resume, None);
         };
@@ -503,7 +504,13 @@ impl Engine {
     /// Reports what is wrong with an expression.
     pub(crate) fn report_expression(&self, text: &str, error: &expr::ExprError) {
         if !error.reported {
-            self.report(Diagnostic::error("bad-expression", format!("{}: `{}`", error.message, text.trim())));
+            let mut diagnostic = Diagnostic::error("bad-expression", format!("{}: `{}`", error.message, text.trim()));
+            for complaint in &error.further {
+                if let expr::Complaint::Plain(line) = complaint {
+                    diagnostic = diagnostic.note(line.clone(), None);
+                }
+            }
+            self.report(diagnostic);
         }
     }
 

@@ -31,7 +31,7 @@ impl Parser {
         let mut text = String::new();
         let mut spans: Vec<(usize, Option<Span>)> = Vec::new();
         let part = self.read_lines(Strip::COMMENTS, |parser, line| {
-            if line.starts_with('*') {
+            if line.starts_with('*') || (spans.is_empty() && !line.trim().is_empty()) {
                 spans.push((text.len(), parser.span_of(0, line.trim_end().len()).map(|(span, _)| span)));
             }
             text.push_str(line);

@@ -42,7 +42,12 @@ struct Wrong {
 
 impl From<RichError> for Wrong {
     fn from(error: RichError) -> Self {
-        Self { message: error.message, range: (error.at, error.at + 1), hint: None }
+        let mut message = error.message;
+        if let Some(first) = message.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        let hint = message.starts_with("unterminated").then_some("a rich dependency stands between brackets: `(a or b)`");
+        Self { message, range: (error.at, error.at + 1), hint }
     }
 }
 

@@ -112,10 +112,9 @@ impl Parser {
     pub(super) fn finish_packages(&mut self) {
         let modern = self.since(Dialect::V4_20);
         if !modern {
-            for package in &self.spec.packages {
+            for (at, package) in self.spec.packages.iter().enumerate() {
                 if !package.tags.has(Tag::Description) {
-                    let message = format!("package has no %description: {}", package.name());
-                    self.report_global(no_description(message, package.name(), &self.spec.packages[0], false));
+                    self.report_global(self.no_description(at, false));
                 }
             }
         }
@@ -206,12 +205,16 @@ impl Parser {
         if self.since(Dialect::V4_20) {
             for tag in [Tag::Name, Tag::Version, Tag::Release, Tag::Summary, Tag::License] {
                 if !self.spec.source.tags.has(tag) {
+                    if self.bad_tags.contains(&(0, tag)) {
+                        continue;
+                    }
                     let tag = tag.rpm_name();
                     let name = self.spec.source.tags.text(Tag::Name).unwrap_or("(main package)");
                     let message = format!("{tag} field must be present in package: {name}");
-                    self.report_global(
-                        Diagnostic::error("missing-tag", message).hint(format!("add `{tag}:` to the preamble")),
-                    );
+                    let mut diagnostic =
+                        Diagnostic::error("missing-tag", message).hint(format!("add `{tag}:` to the preamble"));
+                    diagnostic.span = self.package_place(0);
+                    self.report_global(diagnostic);
                 }
             }
         }
@@ -236,9 +239,7 @@ impl Parser {
                 return;
             }
             if !self.spec.packages[package].tags.has(Tag::Description) {
-                let name = self.spec.packages[package].name();
-                let message = format!("package has no %description: {name}");
-                self.report_global(no_description(message, name, &self.spec.packages[0], true));
+                self.report_global(self.no_description(package, true));
                 return;
             }
             if !self.check_duplicates(package, true) {
@@ -249,14 +250,17 @@ impl Parser {
         self.spec.source.tags.inherit(&main, &SOURCE_TAGS);
         self.spec.source.tags.inherit(&main, &[Tag::ModularityLabel]);
     }
-}
 
-fn no_description(message: String, name: &str, main: &crate::package::Package, passed: bool) -> Diagnostic {
-    let prefix = format!("{}-", main.name());
-    let arguments = match name.strip_prefix(&prefix) {
-        _ if name == main.name() => String::new(),
-        Some(suffix) => format!(" {suffix}"),
-        None => format!(" -n {name}"),
-    };
-    mistake("no-description", message, passed).hint(format!("add a section `%description{arguments}`"))
+    fn no_description(&self, package: usize, passed: bool) -> Diagnostic {
+        let (main, name) = (self.spec.packages[0].name(), self.spec.packages[package].name());
+        let arguments = match name.strip_prefix(&format!("{main}-")) {
+            _ if name == main => String::new(),
+            Some(suffix) => format!(" {suffix}"),
+            None => format!(" -n {name}"),
+        };
+        let mut diagnostic = mistake("no-description", format!("package has no %description: {name}"), passed)
+            .hint(format!("add a section `%description{arguments}`"));
+        diagnostic.span = self.package_place(package);
+        diagnostic
+    }
 }

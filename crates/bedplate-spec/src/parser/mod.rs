@@ -14,11 +14,11 @@ mod sections;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bedplate_diag::Diagnostic;
+use bedplate_diag::{Diagnostic, Span};
 
 use crate::dialect::Dialect;
 use crate::macros::engine::{Engine, Place};
-use crate::package::{BuildSection, Package, ScriptKind, SourcePackage};
+use crate::package::{BuildSection, Package, ScriptKind, SourcePackage, Tag};
 use reader::{Reader, Strip};
 
 /// What a line that begins a section begins.
@@ -132,6 +132,11 @@ pub(crate) struct Parser {
     build_dir: Option<String>,
     has_preamble: bool,
     has_changelog: bool,
+    /// Where each tag of each package was given, and where each package begins: for messages.
+    tag_places: Vec<(usize, Tag, Span)>,
+    package_places: Vec<Option<Span>>,
+    /// Tags that had a bad value: they are not missing on top of that.
+    bad_tags: Vec<(usize, Tag)>,
 }
 
 /// Reads a spec and gives what it says; what is wrong is in the engine's diagnostics.
@@ -164,6 +169,9 @@ impl Parser {
             build_dir: None,
             has_preamble: false,
             has_changelog: false,
+            tag_places: Vec::new(),
+            package_places: Vec::new(),
+            bad_tags: Vec::new(),
         }
     }
 
@@ -319,9 +327,9 @@ impl Parser {
         }
     }
 
-    /// The place of the line in hand for expansions that a section line asks for.
-    pub(crate) fn place_of_line(&self) -> Option<Place> {
-        let (span, _) = self.span_of(0, self.reader.line.trim_end().len())?;
+    /// The place of the line in hand for expansions that it asks for.
+    pub(crate) fn place_of_line(&self, line: &str) -> Option<Place> {
+        let (span, _) = self.span_of(0, line.trim_end().len())?;
         Some(Place { source: span.source, base: span.start as usize, call: (0, (span.end - span.start) as usize) })
     }
 }

@@ -1,6 +1,6 @@
 //! Tags of the main package and of `%package` (`build/parsePreamble.c`).
 
-use bedplate_diag::{Diagnostic, nearest};
+use bedplate_diag::{Diagnostic, Span, nearest};
 use bedplate_model::{DependencyKind, Sense};
 
 use super::dependencies::{DependencyTag, NAME_CHARS, NAME_FIRST_CHARS, Owner, VERSION_CHARS};
@@ -49,6 +49,18 @@ enum Meaning {
     RemovePathPostfixes,
     /// rpm knows the word and has nothing to do for it.
     DistUrl,
+}
+
+impl Meaning {
+    /// The tag that it gives a value to.
+    fn tag(self) -> Option<Tag> {
+        match self {
+            Self::Name => Some(Tag::Name),
+            Self::Epoch => Some(Tag::Epoch),
+            Self::VersionOrRelease(tag) | Self::Word(tag) | Self::Text(tag) | Self::Localised(tag) => Some(tag),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,6 +307,7 @@ impl Parser {
             if !self.has_preamble {
                 self.has_preamble = true;
                 self.spec.packages.push(Package::default());
+                self.package_places.push(self.start_of_spec());
             }
             return Some(0);
         }
@@ -327,6 +340,7 @@ impl Parser {
         let mut package = Package { reference: Some(full.clone()), ..Package::default() };
         package.tags.put_text(Tag::Name, &full);
         self.spec.packages.push(package);
+        self.package_places.push(self.span_of(0, line.trim_end().len()).map(|(span, _)| span));
         Some(self.spec.packages.len() - 1)
     }
 
@@ -447,8 +461,20 @@ impl Parser {
     }
 
     fn handle_tag(&mut self, package: usize, found: &Found) {
-        let Some(field) = self.field() else { return };
-        if self.store_tag(package, found, &field) && found.tag.is_macro {
+        let tag = found.tag.meaning.tag();
+        let Some(field) = self.field() else {
+            self.bad_tags.extend(tag.map(|tag| (package, tag)));
+            return;
+        };
+        let good = self.store_tag(package, found, &field);
+        if let Some(tag) = tag {
+            if !good {
+                self.bad_tags.push((package, tag));
+            } else if let Some((span, _)) = self.span_of(0, self.reader.line.len()) {
+                self.tag_places.push((package, tag, span));
+            }
+        }
+        if good && found.tag.is_macro {
             let name = found.tag.word.to_ascii_lowercase();
             self.engine.define(&name, &field.text, level::SPEC);
             if package == 0 {
@@ -826,6 +852,9 @@ impl Parser {
         for tag in [Tag::Name, Tag::Version, Tag::Release] {
             if !self.spec.packages[0].tags.has(tag) {
                 good = false;
+                if self.bad_tags.contains(&(0, tag)) {
+                    continue;
+                }
                 let message = format!("{} field must be present before build in package", tag.rpm_name());
                 self.report_global(
                     Diagnostic::error("missing-tag", message)
@@ -855,6 +884,16 @@ impl Parser {
         self.engine.define_literal("buildroot", &root, level::SPEC);
         self.engine.define("_buildrootdir", "%{dirname:%{buildroot}}", level::GLOBAL);
         self.build_root = Some(root);
+    }
+
+    fn start_of_spec(&self) -> Option<Span> {
+        let source = self.engine.place_of_file()?;
+        Some(Span::new(source, 0, 0))
+    }
+
+    /// Where a package begins.
+    pub(super) fn package_place(&self, package: usize) -> Option<Span> {
+        self.package_places.get(package).copied().flatten()
     }
 
     /// Reports something that no line stands for.
@@ -893,7 +932,14 @@ impl Parser {
         for tag in &duplicates {
             let name = self.spec.packages[package].name();
             let message = format!("duplicate {} entries in package: {name}", tag.rpm_name());
-            self.report_global(mistake("duplicate-tag", message, passed).hint("keep one of them"));
+            let mut diagnostic = mistake("duplicate-tag", message, passed).hint("keep one of them");
+            let mut places = self.tag_places.iter().filter(|(of, what, _)| *of == package && what == tag);
+            let first = places.next().map(|(_, _, span)| *span);
+            diagnostic.span = places.next_back().map(|(_, _, span)| *span);
+            if diagnostic.span.is_some() {
+                diagnostic = diagnostic.note("it was given before", first);
+            }
+            self.report_global(diagnostic);
         }
         duplicates.is_empty()
     }
@@ -907,9 +953,15 @@ impl Parser {
             name => name.to_owned(),
         };
         for tag in &missing {
+            let inherited = INHERITED.contains(tag);
+            if self.bad_tags.iter().any(|(of, bad)| bad == tag && (*of == package || (inherited && *of == 0))) {
+                continue;
+            }
             let tag = tag.rpm_name();
             let message = format!("{tag} field must be present in package: {name}");
-            self.report_global(mistake("missing-tag", message, passed).hint(format!("add `{tag}:` to its preamble")));
+            let mut diagnostic = mistake("missing-tag", message, passed).hint(format!("add `{tag}:` to its preamble"));
+            diagnostic.span = self.package_place(package);
+            self.report_global(diagnostic);
         }
         missing.is_empty()
     }

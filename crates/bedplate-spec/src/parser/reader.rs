@@ -179,6 +179,9 @@ impl Reader {
     }
 }
 
+/// The name of a macro, and where it was defined.
+type Expanded = (Arc<str>, Option<Span>);
+
 /// How deeply files may include each other.
 const MAX_INCLUDES: usize = 64;
 
@@ -188,6 +191,7 @@ impl Parser {
         let source = self.engine.texts.borrow_mut().add(Source::new(name, Arc::clone(&text)));
         self.engine.define_literal("__file_name", name, level::SPEC);
         self.engine.push("__file_lineno", Body::Builtin(Builtin::FileLine), level::SPEC);
+        self.engine.file.set(Some(source));
         self.reader.files.push(OpenFile { source, text, at: 0, line: 0 });
     }
 
@@ -209,8 +213,8 @@ impl Parser {
         self.reader.conditions.clear();
     }
 
-    /// The span of bytes `start..end` of the line in hand.
-    pub(crate) fn span_of(&self, start: usize, end: usize) -> Option<(Span, Option<(Arc<str>, Option<Span>)>)> {
+    /// The span of bytes `start..end` of the line in hand, and the macro that they are the expansion of.
+    pub(crate) fn span_of(&self, start: usize, end: usize) -> Option<(Span, Option<Expanded>)> {
         let (source, base) = self.reader.place?;
         let at = self.reader.line_start;
         let from = self.reader.map.find(at + start, at + end.max(start));
@@ -321,7 +325,8 @@ impl Parser {
                 self.engine.push_diagnostic(diagnostic);
             }
             self.reader.conditions.clear();
-        } else if let Some((line, span)) = open {
+        }
+        if let Some((line, span)) = open {
             let mut diagnostic = Diagnostic::error("unclosed-macro", "unclosed macro or bad line continuation")
                 .at(span)
                 .hint("a `%{`, `%(` or `%[` that begins here is not closed, or the last line ends in a backslash");
@@ -342,7 +347,8 @@ impl Parser {
         self.reader.map.clear();
         if let Some(directive) = directive.filter(|directive| !directive.takes_arguments()) {
             let rest = trimmed[directive.text().len()..].trim();
-            if !rest.is_empty() && !(modern && rest.starts_with('#')) {
+            let is_comment = modern && rest.starts_with('#');
+            if !rest.is_empty() && !is_comment {
                 let message = format!("extra tokens at the end of `{}`: {rest}", directive.text());
                 let diagnostic = if modern {
                     good = false;
@@ -557,6 +563,11 @@ impl Parser {
                     format!("bad `{}` condition: {}", directive.text(), error.message),
                 )
                 .note(format!("the condition after expansion is `{}`", text.trim()), None);
+                for complaint in &error.further {
+                    if let expr::Complaint::Plain(line) = complaint {
+                        diagnostic = diagnostic.note(line.clone(), None);
+                    }
+                }
                 if text.contains("%{") {
                     diagnostic = diagnostic.hint("a macro in it is not defined: `0%{?name}` counts as 0 then");
                 } else if error.message.contains("bare words") {

@@ -176,7 +176,7 @@ impl Parser {
         let mut lines = Vec::new();
         let part = self.read_lines(Strip::PREP, |parser, line| {
             let place =
-                if line.starts_with("%setup") || line.starts_with("%patch") { parser.place_of_line() } else { None };
+                if line.starts_with("%setup") || line.starts_with("%patch") { parser.place_of_line(line) } else { None };
             lines.push((line.to_owned(), place));
         });
         // rpm reads the whole section first: the line that ends it is part of the expanded spec only afterwards.
@@ -284,7 +284,7 @@ impl Parser {
             self.report_line(Diagnostic::error("second-section", format!("second %{name}")).hint("merge the two"));
             return self.skip_section();
         }
-        let start = self.place_of_line();
+        let start = self.place_of_line(&line);
         let (part, text) = self.read_text(Strip::NOTHING);
         let body = strip_trailing_blanks(text.as_deref().unwrap_or_default());
         let passed = !self.since(Dialect::V4_20);
@@ -388,7 +388,7 @@ impl Parser {
             TriggerPart::TransFileUn => (DependencyKind::TransFileTrigger, Sense::TRIGGERUN),
             TriggerPart::TransFilePostUn => (DependencyKind::TransFileTrigger, Sense::TRIGGERPOSTUN),
         };
-        let start = self.place_of_line();
+        let start = self.place_of_line(&line);
         let (part, text) = self.read_text(Strip::NOTHING);
         let body = strip_trailing_blanks(text.as_deref().unwrap_or_default()).to_owned();
         let modern = self.since(Dialect::V4_20);

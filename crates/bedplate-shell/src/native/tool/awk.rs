@@ -83,7 +83,7 @@ pub(super) fn awk(call: &mut Call<'_, '_>) -> Known<Outcome> {
         rest = after;
         let (letter, value) = match word.as_slice() {
             b"--" => continue,
-            [b'-', letter @ (b'F' | b'v'), value @ ..] if value.is_empty() => {
+            [b'-', letter @ (b'F' | b'v')] => {
                 let Some((value, after)) = rest.split_first() else { return unknown("an option without its value") };
                 rest = after;
                 (*letter, value.clone())

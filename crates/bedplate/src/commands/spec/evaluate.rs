@@ -21,6 +21,7 @@ pub(crate) fn each<T: Send>(
     world: &World,
     args: &SpecPaths,
     specs: &[SpecPath],
+    find_undefined: bool,
     make: impl Fn(&SpecPath, Evaluation) -> T + Sync,
     mut take: impl FnMut(T) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -32,7 +33,7 @@ pub(crate) fn each<T: Send>(
     let defines = if args.passes == 2 { pool.install(|| version_macros(world, specs)) } else { Vec::new() };
     for batch in specs.chunks(BATCH) {
         let made: Vec<T> =
-            pool.install(|| batch.par_iter().map(|spec| make(spec, evaluate(world, spec, &defines))).collect());
+            pool.install(|| batch.par_iter().map(|spec| make(spec, evaluate(world, spec, &defines, find_undefined))).collect());
         made.into_iter().try_for_each(&mut take)?;
     }
     Ok(())
@@ -45,16 +46,17 @@ pub(crate) fn one(world: &World, spec: &SpecPath) -> Result<Evaluation, Failure>
         .num_threads(1)
         .build()
         .map_err(|error| Failure::environment(format!("cannot start a thread: {error}")))?;
-    Ok(pool.install(|| evaluate(world, spec, &[])))
+    Ok(pool.install(|| evaluate(world, spec, &[], false)))
 }
 
-fn evaluate(world: &World, spec: &SpecPath, defines: &[String]) -> Evaluation {
+fn evaluate(world: &World, spec: &SpecPath, defines: &[String], find_undefined: bool) -> Evaluation {
     let content = match read(&spec.path) {
         Ok(content) => content,
         Err(problem) => return unreadable(&spec.shown, &problem),
     };
     let input = SpecInput {
         source_dir: Some(world.source_dir.clone().unwrap_or_else(|| spec.folder())),
+        find_undefined,
         defines,
         ..SpecInput::new(&spec.path, &content)
     };
@@ -91,7 +93,7 @@ fn version_macros(world: &World, specs: &[SpecPath]) -> Vec<String> {
     let found: Vec<Vec<String>> = specs
         .par_iter()
         .map(|spec| {
-            let answer = evaluate(world, spec, &[]);
+            let answer = evaluate(world, spec, &[], false);
             let Some(main) = answer.spec.packages.first().filter(|_| answer.is_good()) else { return Vec::new() };
             let name = main.name().replace('-', "_");
             if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {

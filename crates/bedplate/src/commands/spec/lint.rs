@@ -39,7 +39,7 @@ pub(crate) fn run(args: &LintArgs, ui: &Ui) -> Result<Outcome, Failure> {
         ui.diagnostics(&problems, &sources);
         Ok(())
     };
-    evaluate::each(&world, &args.specs, &specs, print, take)?;
+    evaluate::each(&world, &args.specs, &specs, true, print, take)?;
     world.finish()?;
     if !args.json {
         let count = specs.len();

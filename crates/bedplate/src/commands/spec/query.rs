@@ -38,7 +38,7 @@ pub(crate) fn run(args: &QueryArgs, ui: &Ui) -> Result<Outcome, Failure> {
         ui.diagnostics(&printed.problems, &printed.sources);
         ui.print(&printed.text)
     };
-    evaluate::each(&world, &args.specs, &specs, print, take)?;
+    evaluate::each(&world, &args.specs, &specs, false, print, take)?;
     world.finish()?;
     // A JSON answer says by itself whether the spec is good.
     Ok(if args.json { Outcome::Good } else { outcome })
