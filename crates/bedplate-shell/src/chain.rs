@@ -64,6 +64,7 @@ pub struct Chain {
     memo: Memo,
     limits: Limits,
     sandbox: Sandbox,
+    visible: Vec<PathBuf>,
     bash: PathBuf,
     counters: Counters,
 }
@@ -88,6 +89,7 @@ impl Chain {
             memo: Memo::default(),
             limits: Limits::default(),
             sandbox: Sandbox::new(Helper::default(), workers),
+            visible: Vec::new(),
             bash: find_bash(),
             counters: Counters::default(),
         }
@@ -121,6 +123,13 @@ impl Chain {
     #[must_use]
     pub fn recording_to(mut self, recorder: Arc<Recorded>) -> Self {
         self.recorder = Some(recorder);
+        self
+    }
+
+    /// Folders that commands in the sandbox see even below `/tmp`: the configuration.
+    #[must_use]
+    pub fn showing(mut self, folders: Vec<PathBuf>) -> Self {
+        self.visible = folders;
         self
     }
 
@@ -179,6 +188,7 @@ impl Chain {
             arguments: &[b"sh", b"-c", b"--", call.command],
             environment: call.environment,
             folder,
+            visible: &self.visible,
             limits: self.limits,
         };
         let result = match self.mode {

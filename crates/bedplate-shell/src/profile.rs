@@ -8,6 +8,7 @@
 //! machine = "x86_64"             # uname -m, arch
 //! kernel-release = "6.6.57"      # uname -r
 //! hostname = "build"             # hostname, uname -n
+//! user = "root"                  # whoami, id -un, id -gn; id -u and id -g if it is root
 //!
 //! [facts.perl]                   # perl -V:NAME, perl -MConfig -e 'print $Config{NAME}'
 //! version = "5.38.2"
@@ -64,6 +65,8 @@ pub struct Facts {
     pub kernel_release: Option<String>,
     /// `hostname`.
     pub hostname: Option<String>,
+    /// `whoami` and `id -un`; the group has the same name.
+    pub user: Option<String>,
     /// Seconds since 1970 that `date` shows; set by the caller, not by the file.
     pub now: Option<i64>,
     /// Perl's configuration variables.
@@ -224,13 +227,14 @@ impl Reader {
                 "machine" => facts.machine = self.text(entry),
                 "kernel-release" => facts.kernel_release = self.text(entry),
                 "hostname" => facts.hostname = self.text(entry),
+                "user" => facts.user = self.text(entry),
                 "perl" => facts.perl = self.texts(entry),
                 "python" => facts.python = self.texts(entry),
                 "pkg-config" => facts.pkg_config = self.texts(entry),
                 "packages" => facts.packages = self.texts(entry),
                 _ => self.unknown(
                     entry,
-                    &["cpus", "machine", "kernel-release", "hostname", "perl", "python", "pkg-config", "packages"],
+                    &["cpus", "machine", "kernel-release", "hostname", "user", "perl", "python", "pkg-config", "packages"],
                 ),
             }
         }

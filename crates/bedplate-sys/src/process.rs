@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub struct Request<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// The folder to run in.
     pub folder: &'a Path,
+    /// Folders that the sandbox shows, read-only, even where it would hide them (below `/tmp`).
+    pub visible: &'a [PathBuf],
     /// The bounds.
     pub limits: Limits,
 }

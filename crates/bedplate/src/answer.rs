@@ -87,8 +87,13 @@ pub(crate) fn answer(found: &Evaluation, places: &Places, full: bool) -> Map<Str
     }
     if !good {
         out.insert("error".to_owned(), of(Severity::Error).join("\n").into());
-        let errors = found.diagnostics.iter().filter(|one| matches!(one.severity, Severity::Error | Severity::Passed));
-        if let Some(line) = errors.filter_map(|one| one.rpm_line).next() {
+        let lines = found.diagnostics.iter().filter_map(|one| match one.severity {
+            Severity::Error | Severity::Passed => one.rpm_line,
+            // rpm's log holds what commands wrote to standard error as well.
+            Severity::Info => line_in(&one.message),
+            Severity::Warning => None,
+        });
+        if let Some(line) = lines.into_iter().next() {
             out.insert("error_line".to_owned(), line.into());
         }
         return out;
@@ -153,6 +158,17 @@ pub(crate) fn answer(found: &Evaluation, places: &Places, full: bool) -> Map<Str
     out.insert("sections".to_owned(), Value::Object(sections(found, places)));
     out.insert("parsed".to_owned(), normal(&places.clean(&spec.parsed)).into());
     out
+}
+
+/// The number in the first `line N` of a message.
+fn line_in(message: &str) -> Option<u32> {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    message.match_indices("line ").find_map(|(at, text)| {
+        let rest = &message[at + text.len()..];
+        let digits = &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())];
+        let apart = !message[..at].ends_with(word) && !rest[digits.len()..].starts_with(word);
+        digits.parse().ok().filter(|_| apart)
+    })
 }
 
 fn source_package(spec: &SourcePackage, places: &Places) -> Map<String, Value> {

@@ -37,7 +37,7 @@ impl World {
         }
         let files: Arc<dyn Files> = Arc::new(DiskFiles);
         let machine = machine(&config_dir);
-        let (chain, record) = chain(&args.shell, &files, &machine, ui)?;
+        let (chain, record) = chain(&args.shell, &config_dir, &files, &machine, ui)?;
         let shell: Arc<dyn Shell> = Arc::clone(&chain) as Arc<dyn Shell>;
         let mut request = ConfigRequest::of_directory(&config_dir, args.dialect);
         if let Some(macros) = &args.macros {
@@ -91,6 +91,7 @@ type Record = Option<(String, Arc<Recorded>)>;
 
 fn chain(
     args: &ShellArgs,
+    config_dir: &str,
     files: &Arc<dyn Files>,
     machine: &Machine,
     ui: &Ui,
@@ -100,11 +101,16 @@ fn chain(
         ShellChoice::Run => ShellMode::Run,
         ShellChoice::Off => ShellMode::Off,
     };
-    let mut chain = Chain::new(mode, Arc::clone(files));
-    let profile = match &args.profile {
+    let mut chain = Chain::new(mode, Arc::clone(files)).showing(vec![PathBuf::from(config_dir)]);
+    let mut profile = match &args.profile {
         Some(path) => read_checked(path, ui, Profile::parse)?,
-        None => Profile::of_facts(Facts { cpus: Some(machine.cpus), ..Facts::default() }),
+        None => Profile::of_facts(Facts::default()),
     };
+    // Builds run as root of their own world, whoever started them: `%(id -un)` says the same everywhere.
+    let facts = profile.facts_mut();
+    facts.cpus.get_or_insert(machine.cpus);
+    facts.user.get_or_insert_with(|| "root".to_owned());
+    facts.now.get_or_insert(machine.now);
     chain = chain.with_profile(profile);
     if let Some(path) = &args.recorded {
         chain = chain.with_recorded(Arc::new(read_checked(path, ui, Recorded::parse)?));

@@ -36,6 +36,10 @@ pub(super) fn answer(shell: &mut Interpreter<'_>, words: &[Vec<u8>], extra: &Ext
         ("uname", [] | ["-s" | "--kernel-name"]) => line(Some("Linux".to_owned())),
         ("uname", ["-o" | "--operating-system"]) => line(Some("GNU/Linux".to_owned())),
         ("uname", ["-n"]) | ("hostname", []) => line(facts.hostname.clone()),
+        ("whoami", []) | ("id", ["-un" | "-nu" | "-gn" | "-ng"] | ["-u" | "-g", "-n"] | ["-n", "-u" | "-g"]) => {
+            line(facts.user.clone())
+        }
+        ("id", ["-u" | "-g"]) => line(facts.user.clone().filter(|user| user == "root").map(|_| "0".to_owned())),
         ("date", arguments) => date(shell, facts, arguments, extra),
         ("perl", arguments) => match perl(facts, arguments) {
             Some(text) => Ok(Some(said(text))),

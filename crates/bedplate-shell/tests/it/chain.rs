@@ -134,6 +134,7 @@ fn the_usual_questions_about_the_target_are_answered_from_its_profile() {
         machine = "x86_64"
         kernel-release = "6.6.57"
         hostname = "build"
+        user = "root"
         [facts.perl]
         version = "5.38.2"
         installvendorarch = "/usr/lib64/perl5/vendor_perl"
@@ -175,6 +176,9 @@ fn the_usual_questions_about_the_target_are_answered_from_its_profile() {
         ("uname -m", "x86_64\n"),
         ("uname -r | cut -d- -f1", "6.6.57\n"),
         ("hostname", "build\n"),
+        ("id -un", "root\n"),
+        ("/usr/bin/id -u -n", "root\n"),
+        ("id -u", "0\n"),
         ("perl -V:version", "version='5.38.2';\n"),
         ("eval \"`perl -V:version`\"; echo $version", "5.38.2\n"),
         ("eval \"`%s -V:installvendorarch`\"; echo $installvendorarch", ""),

@@ -318,7 +318,7 @@ impl Serving {
         stderr: &OwnedFd,
     ) -> Result<std::convert::Infallible, String> {
         rustix::process::setsid().doing("leave the session")?;
-        private_folders(&request.folder)?;
+        private_folders(&request.folder, &request.visible)?;
         bound(request)?;
         if self.as_nobody {
             rustix::thread::set_thread_groups(&[]).doing("leave the groups")?;
@@ -355,19 +355,25 @@ fn set_standard_streams([input, output, errors]: [BorrowedFd<'_>; 3]) -> rustix:
     rustix::stdio::dup2_stderr(errors)
 }
 
-/// Gives the command empty folders for temporary files, and takes it to its own folder.
-fn private_folders(folder: &Path) -> Result<(), String> {
+/// Gives the command empty folders for temporary files, puts back what it has to see below them, and takes it to its own
+/// folder.
+fn private_folders(folder: &Path, visible: &[PathBuf]) -> Result<(), String> {
     kernel::unshare_mounts_and_ipc().doing("give the command its own mounts")?;
     let folder = folder.canonicalize().map_err(|error| format!("go to `{}`: {error}", folder.display()))?;
     let shown = |place: &&CStr| Path::new(std::ffi::OsStr::from_bytes(place.to_bytes())).to_owned();
-    // A folder below a private one would vanish: it is taken up before and put down after.
-    let is_hidden = PRIVATE.iter().any(|place| folder.starts_with(shown(place)) && folder != shown(place));
+    let is_hidden = |path: &PathBuf| PRIVATE.iter().any(|place| path.starts_with(shown(place)) && *path != shown(place));
+    // A folder below a private one would vanish: it is taken up before and put down after, outer folders first.
+    let mut wanted: Vec<PathBuf> = visible.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    wanted.push(folder.clone());
+    wanted.retain(is_hidden);
+    wanted.sort();
+    wanted.dedup();
     let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let kept = if is_hidden {
-        Some(rustix::mount::open_tree(CWD, &folder, clone).doing("take the source folder up")?)
-    } else {
-        None
-    };
+    let mut kept = Vec::with_capacity(wanted.len());
+    for path in wanted {
+        let tree = rustix::mount::open_tree(CWD, &path, clone).doing("take a folder up")?;
+        kept.push((path, tree));
+    }
     for place in PRIVATE {
         match rustix::mount::mount(
             c"tmp",
@@ -380,10 +386,13 @@ fn private_folders(folder: &Path) -> Result<(), String> {
             Err(error) => return Err(error).doing("mount a private folder"),
         }
     }
-    if let Some(kept) = kept {
-        fs::create_dir_all(&folder).doing("make the source folder's place")?;
-        rustix::mount::move_mount(kept, c"", CWD, &folder, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-            .doing("put the source folder in its place")?;
+    for (path, tree) in kept {
+        // A folder within one that is back already needs no place of its own.
+        if !path.is_dir() {
+            fs::create_dir_all(&path).doing("make a folder's place")?;
+        }
+        rustix::mount::move_mount(tree, c"", CWD, &path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .doing("put a folder in its place")?;
     }
     rustix::process::chdir(&folder).map_err(|error| format!("go to `{}`: {error}", folder.display()))
 }

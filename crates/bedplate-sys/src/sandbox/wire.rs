@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! frame   = "BPS1" length:u32 body
-//! request = time_ms:u64 output:u64 program folder arguments:list environment:list   (a list: count:u32, then texts)
+//! request = time_ms:u64 output:u64 program folder arguments:list environment:list visible:list   (a list: count:u32, then texts)
 //! answer  = 0 (ready) | 1 status:i32 stdout stderr | 2 (timed out) | 3 (too much output) | 4 text (failed)
 //! text    = length:u32 bytes           numbers are little-endian
 //! ```
@@ -26,6 +26,7 @@ pub(super) struct OwnedRequest {
     pub(super) arguments: Vec<Vec<u8>>,
     /// `NAME=value`.
     pub(super) environment: Vec<Vec<u8>>,
+    pub(super) visible: Vec<PathBuf>,
     pub(super) limits: Limits,
 }
 
@@ -75,6 +76,10 @@ pub(super) fn encode_request(request: &Request<'_>) -> Vec<u8> {
     for (name, value) in request.environment {
         put(&mut body, format!("{name}={value}").as_bytes());
     }
+    body.extend_from_slice(&count(request.visible.len()));
+    for folder in request.visible {
+        put(&mut body, folder.as_os_str().as_bytes());
+    }
     frame(&body)
 }
 
@@ -86,8 +91,9 @@ pub(super) fn decode_request(body: &[u8]) -> Option<OwnedRequest> {
     let folder = PathBuf::from(OsStr::from_bytes(&reader.text()?));
     let arguments = reader.list()?;
     let environment = reader.list()?;
+    let visible = reader.list()?.iter().map(|path| PathBuf::from(OsStr::from_bytes(path))).collect();
     let limits = Limits { time, output };
-    reader.0.is_empty().then_some(OwnedRequest { program, folder, arguments, environment, limits })
+    reader.0.is_empty().then_some(OwnedRequest { program, folder, arguments, environment, visible, limits })
 }
 
 pub(super) fn encode_answer(answer: &Answer) -> Vec<u8> {
@@ -167,7 +173,8 @@ mod tests {
             program: Path::new("/bin/bash"),
             arguments: &[b"sh", b"-c", b"echo \xff"],
             environment: &environment,
-            folder: Path::new("/work"),
+            folder: Path::new("/src"),
+            visible: &[PathBuf::from("/conf")],
             limits: Limits { time: Duration::from_millis(1500), output: 7 },
         };
         let frame = encode_request(&request);
@@ -177,6 +184,7 @@ mod tests {
         assert_eq!(read.arguments, [b"sh".to_vec(), b"-c".to_vec(), b"echo \xff".to_vec()]);
         assert_eq!(read.environment, [b"A=b=c".to_vec()]);
         assert_eq!((read.folder.as_path(), read.limits), (request.folder, request.limits));
+        assert_eq!(read.visible, request.visible);
 
         let finished = Finished { stdout: b"x".to_vec(), stderr: Vec::new(), status: -3 };
         for answer in [

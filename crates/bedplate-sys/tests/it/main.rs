@@ -26,7 +26,8 @@ fn bash(
 ) -> Result<Finished, RunError> {
     let environment = environment();
     let arguments: [&[u8]; 3] = [b"sh", b"-c", script.as_bytes()];
-    run(&Request { program: Path::new("/bin/bash"), arguments: &arguments, environment: &environment, folder, limits })
+    let program = Path::new("/bin/bash");
+    run(&Request { program, arguments: &arguments, environment: &environment, folder, visible: &[], limits })
 }
 
 /// Bounds that a test can wait for.

@@ -49,6 +49,7 @@ fn a_missing_program_is_told() {
         arguments: &[b"sh"],
         environment: &environment,
         folder: Path::new("/"),
+        visible: &[],
         limits: short(),
     };
     let Err(RunError::Failed(why)) = run(&request) else { panic!("it ran") };

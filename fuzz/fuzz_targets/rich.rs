@@ -1,0 +1,5 @@
+//! `bedplate_fuzz::rich` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bedplate_fuzz::rich(data));
