@@ -127,6 +127,21 @@ impl Sources {
         self.base.iter().chain(self.own.iter())
     }
 
+    /// The span cut to its text and widened to whole characters. Places in expanded text lead back to the file only nearly
+    /// where a line was joined of several.
+    pub fn fit(&self, span: Span) -> Span {
+        let Some(source) = self.get(span.source) else { return span };
+        let text = source.text();
+        let (mut start, mut end) = ((span.start as usize).min(text.len()), (span.end as usize).min(text.len()));
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(span.source, start, end)
+    }
+
     /// The name, line and column of the start of a span.
     pub fn locate(&self, span: Span) -> Option<(&str, LineColumn)> {
         let source = self.get(span.source)?;

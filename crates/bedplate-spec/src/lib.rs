@@ -138,8 +138,8 @@ pub fn evaluate(
     let spec = parser::parse(&engine, input.name, content);
     undefined::report(&engine);
     let default_clean = engine.expand_loosely("%{__rm} -rf %{buildroot}");
-    let diagnostics = without_repeats(engine.diagnostics.take());
     let sources = engine.texts.take();
+    let diagnostics = settled(engine.diagnostics.take(), &sources);
     Evaluation { spec, diagnostics, sources, default_clean }
 }
 
@@ -156,17 +156,22 @@ pub fn expand(
     let source = engine.add_text("<eval>", text);
     let place = macros::engine::Place { source, base: 0, call: (0, text.len()) };
     let result = engine.expand_at(text, place, &mut macros::engine::LineMap::default()).ok();
-    (result, engine.diagnostics.take(), engine.texts.take())
+    let sources = engine.texts.take();
+    (result, settled(engine.diagnostics.take(), &sources), sources)
 }
 
-/// A spec with `BuildArch` is read twice: what the second reading finds again is left out.
-fn without_repeats(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+/// Diagnostics as they are handed out: places lie within their texts, and what the second reading of a spec with
+/// `BuildArch` found again is left out.
+fn settled(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
     let mut kept: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
-    for diagnostic in diagnostics {
-        let again = kept.iter().any(|one| {
-            one.code == diagnostic.code && one.message == diagnostic.message && one.rpm_line == diagnostic.rpm_line
-        });
-        if !again || diagnostic.severity == Severity::Info {
+    let mut seen = rustc_hash::FxHashSet::default();
+    for mut diagnostic in diagnostics {
+        diagnostic.span = diagnostic.span.map(|span| sources.fit(span));
+        for note in &mut diagnostic.notes {
+            note.span = note.span.map(|span| sources.fit(span));
+        }
+        let is_new = seen.insert((diagnostic.code, diagnostic.message.clone(), diagnostic.span, diagnostic.rpm_line));
+        if is_new || diagnostic.severity == Severity::Info {
             kept.push(diagnostic);
         }
     }

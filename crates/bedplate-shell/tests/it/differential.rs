@@ -47,6 +47,7 @@ fn known_answers_are_those_of_bash() {
             arguments: &arguments,
             environment: &environment,
             folder: folder.path(),
+            visible: &[],
             limits: Limits::default(),
         })
         .unwrap();
@@ -81,6 +82,7 @@ fn compare(command: &str) -> Result<(), TestCaseError> {
         arguments: &arguments,
         environment: &environment,
         folder: FOLDER.path(),
+        visible: &[],
         limits: Limits::default(),
     };
     let finished = run(&request).map_err(|error| TestCaseError::fail(format!("{command}: {error}")))?;

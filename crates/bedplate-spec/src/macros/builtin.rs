@@ -206,8 +206,7 @@ impl Engine {
             Builtin::Warn => self.report(Diagnostic::warning("warn", first)),
             Builtin::Error => self.fail(buffer, Diagnostic::error("error", first)),
             Builtin::Dump => self.report(Diagnostic::info("dump", self.dump())),
-            // The trace goes to a terminal that nobody watches here; spans and notes tell the same.
-            Builtin::Trace => {}
+            Builtin::Trace => self.tracing.set(true),
             Builtin::RpmVersion => buffer.out.push_str(self.dialect.version()),
             Builtin::Span => buffer.out.push_str(first),
             Builtin::Len if words.len() == 2 => buffer.out.push_str(&to_bytes(first).len().to_string()),

@@ -81,6 +81,9 @@ impl LineMap {
     }
 
     pub(crate) fn add(&mut self, out: (usize, usize), call: (usize, usize), entry: Option<&Entry>) {
+        if self.calls.len() >= MAPPED_CALLS {
+            return;
+        }
         let name = entry.map(|entry| Arc::clone(&entry.name));
         self.calls.push(MappedCall { out, call, name, origin: entry.and_then(|entry| entry.origin) });
     }
@@ -112,6 +115,9 @@ impl LineMap {
     }
 }
 
+/// Calls that one map keeps: a line of megabytes may hold millions, and the places behind the last one are only near then.
+const MAPPED_CALLS: usize = 100_000;
+
 /// One macro engine: the definitions that one spec sees, and all that it reported.
 pub(crate) struct Engine {
     pub(crate) dialect: Dialect,
@@ -121,6 +127,8 @@ pub(crate) struct Engine {
     /// The texts that spans point into.
     pub(crate) texts: RefCell<Sources>,
     pub(crate) diagnostics: RefCell<Vec<Diagnostic>>,
+    /// How many of the diagnostics are errors.
+    pub(crate) errors: Cell<usize>,
     /// Depth and level that an expansion asked for by Lua or an expression starts at.
     pub(crate) context_depth: Cell<u32>,
     pub(crate) context_level: Cell<i32>,
@@ -132,6 +140,8 @@ pub(crate) struct Engine {
     pub(crate) place: Cell<Option<Place>>,
     /// The line of the file in hand.
     pub(crate) line: Cell<u32>,
+    /// `%trace` was called: expansions are reported.
+    pub(crate) tracing: Cell<bool>,
     /// The file in hand.
     pub(crate) file: Cell<Option<SourceId>>,
     /// Macro calls that nothing defines, if they are looked for.
@@ -160,6 +170,7 @@ impl Engine {
             config,
             world,
             diagnostics: RefCell::default(),
+            errors: Cell::new(0),
             context_depth: Cell::new(0),
             context_level: Cell::new(0),
             nesting: Cell::new(0),
@@ -168,6 +179,7 @@ impl Engine {
             frames: RefCell::default(),
             place: Cell::new(None),
             line: Cell::new(0),
+            tracing: Cell::new(false),
             file: Cell::new(None),
             undefined: RefCell::default(),
             environment: RefCell::default(),
@@ -225,6 +237,7 @@ impl Engine {
 
     /// Reports a diagnostic as it is.
     pub(crate) fn push_diagnostic(&self, diagnostic: Diagnostic) {
+        self.errors.set(self.errors.get() + usize::from(diagnostic.is_error()));
         self.diagnostics.borrow_mut().push(diagnostic);
     }
 
@@ -337,6 +350,7 @@ impl Engine {
     pub(crate) fn pass_over(&self, before: usize) {
         for diagnostic in self.diagnostics.borrow_mut().iter_mut().skip(before).filter(|one| one.is_error()) {
             diagnostic.severity = Severity::Passed;
+            self.errors.set(self.errors.get().saturating_sub(1));
         }
     }
 

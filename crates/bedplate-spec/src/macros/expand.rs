@@ -336,6 +336,11 @@ impl Engine {
     pub(crate) fn do_macro(&self, buffer: &mut Buffer, entry: &Arc<Entry>, arguments: Arguments<'_>) -> usize {
         let call = buffer.call.clone();
         let start = buffer.out.len();
+        let tracing = self.tracing.get();
+        if tracing {
+            let text = format!("{:3}>{:width$}%{}", buffer.depth, "", entry.name, width = 2 * buffer.depth as usize + 1);
+            self.report(Diagnostic::info("trace", text));
+        }
         let mut taken = 0;
         match &entry.body {
             Body::Builtin(builtin) => taken = self.do_builtin(buffer, entry, *builtin, arguments),
@@ -381,6 +386,12 @@ impl Engine {
                 buffer.out.truncate(start);
                 buffer.out.push_str(&unquoted);
             }
+        }
+        if tracing {
+            let (depth, name, width) = (buffer.depth, &entry.name, 2 * buffer.depth as usize + 1);
+            let shown = buffer.out.get(start..).unwrap_or_default().trim_end();
+            let last = shown.rsplit('\n').next().unwrap_or_default();
+            self.report(Diagnostic::info("trace", format!("{depth:3}<{:width$}(%{name})\n{last}", "")));
         }
         buffer.call = call;
         taken

@@ -273,8 +273,7 @@ impl Parser {
     }
 
     fn too_many_errors(&self) -> bool {
-        let diagnostics = self.engine.diagnostics.borrow();
-        diagnostics.len() > MAX_ERRORS && diagnostics.iter().filter(|one| one.is_error()).count() > MAX_ERRORS
+        self.engine.errors.get() > MAX_ERRORS
     }
 
     /// The section that the line in hand begins.

@@ -182,6 +182,9 @@ impl Reader {
 /// The name of a macro, and where it was defined.
 type Expanded = (Arc<str>, Option<Span>);
 
+/// Unclosed conditionals that are reported; more of them come from one mistake.
+const MAX_UNCLOSED: usize = 20;
+
 /// How deeply files may include each other.
 const MAX_INCLUDES: usize = 64;
 
@@ -317,7 +320,7 @@ impl Parser {
     fn end_of_spec(&mut self, open: Option<(u32, Span)>) {
         if !self.reader.conditions.is_empty() {
             // rpm names the innermost; every one of them lacks its end.
-            for (n, condition) in self.reader.conditions.iter().rev().enumerate() {
+            for (n, condition) in self.reader.conditions.iter().rev().take(MAX_UNCLOSED).enumerate() {
                 let mut diagnostic = Diagnostic::error("unclosed-if", format!("unclosed `{}`", condition.last.text()))
                     .at(condition.span)
                     .hint("add the missing `%endif`");

@@ -1,0 +1,24 @@
+//! The `bedplate` program as a user meets it: arguments, output, exit codes, and its answers about the conformance cases.
+
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why, and the conformance test shows differences")]
+
+mod conformance;
+mod expand;
+mod help;
+mod hostile;
+mod lint;
+mod macros;
+mod output;
+mod query;
+mod support;
+
+/// A module that is not named above would not run.
+#[test]
+fn every_file_of_this_folder_is_a_module() {
+    let main = include_str!("main.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap();
+        assert!(module == "main" || main.contains(&format!("\nmod {module};\n")), "main.rs does not name {module}");
+    }
+}
