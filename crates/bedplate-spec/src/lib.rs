@@ -65,8 +65,10 @@ pub use prep::SpecSource;
 /// One spec to evaluate.
 #[derive(Debug, Clone)]
 pub struct SpecInput<'a> {
-    /// The name in messages and of `%{__file_name}`: usually a path.
+    /// What `%{__file_name}` says: the path of the file.
     pub name: &'a str,
+    /// The name in messages, if it is another: the path as the user wrote it.
+    pub shown: Option<&'a str>,
     /// The bytes of the file.
     pub content: &'a [u8],
     /// `%{_sourcedir}`; what the configuration says if there is none.
@@ -82,7 +84,7 @@ pub struct SpecInput<'a> {
 impl<'a> SpecInput<'a> {
     /// A spec with the configuration's folders.
     pub fn new(name: &'a str, content: &'a [u8]) -> Self {
-        Self { name, content, source_dir: None, buildroot: None, find_undefined: false, defines: &[] }
+        Self { name, shown: None, content, source_dir: None, buildroot: None, find_undefined: false, defines: &[] }
     }
 }
 
@@ -135,7 +137,7 @@ pub fn evaluate(
     if input.find_undefined {
         engine.undefined.replace(Some(Vec::new()));
     }
-    let spec = parser::parse(&engine, input.name, content);
+    let spec = parser::parse(&engine, input.name, input.shown.unwrap_or(input.name), content);
     undefined::report(&engine);
     let default_clean = engine.expand_loosely("%{__rm} -rf %{buildroot}");
     let sources = engine.texts.take();

@@ -364,8 +364,8 @@ impl Package {
                 ScriptKind::PostUn => (1026, 1088),
                 ScriptKind::PreTrans => (1151, 1153),
                 ScriptKind::PostTrans => (1152, 1154),
-                ScriptKind::PreUnTrans => (5104, 5106),
-                ScriptKind::PostUnTrans => (5105, 5107),
+                ScriptKind::PreUnTrans => (5103, 5105),
+                ScriptKind::PostUnTrans => (5104, 5106),
                 ScriptKind::Verify => (1079, 1091),
             };
             numbers.push(program);

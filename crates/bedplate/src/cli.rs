@@ -32,7 +32,7 @@ pub(crate) enum SpecCommand {
     /// stop the others; the exit code is 2 then.
     #[command(after_help = "Examples:
   bedplate spec query specs/                                    the packages of all specs
-  bedplate spec query --srpm --format '%{NAME} [%{REQUIRES} ]\\n' specs/
+  bedplate spec query --srpm --format '%{NAME} [%{REQUIRENEVRS} ]\\n' specs/
   bedplate spec query --json zlib.spec | jq .packages[].requires
   bedplate spec query --json --config conf --root specs --list list.txt")]
     Query(QueryArgs),

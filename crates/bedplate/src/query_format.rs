@@ -43,10 +43,10 @@ impl QueryFormat {
         Ok(Self { parts })
     }
 
-    /// The text for one package.
-    pub(crate) fn render(&self, package: &Package) -> String {
+    /// The text for one package. `arch` is what names with an architecture end in: `src` for a source package.
+    pub(crate) fn render(&self, package: &Package, arch: &str) -> String {
         let mut out = String::new();
-        render_parts(&self.parts, package, None, &mut out);
+        render_parts(&self.parts, package, arch, None, &mut out);
         out
     }
 }
@@ -90,7 +90,7 @@ fn parse_parts(text: &str, at: &mut usize, inside: bool) -> Result<Vec<Part>, Fa
                 let repeats = name.starts_with('=');
                 let tag = name.trim_start_matches('=').split(':').next().unwrap_or_default().to_ascii_uppercase();
                 let known = NAMES.split_whitespace().any(|known| known == tag)
-                    || tag.strip_suffix("NAME").or_else(|| tag.strip_suffix('S')).is_some_and(|stem| {
+                    || ["NEVRS", "NAME", "S"].iter().find_map(|suffix| tag.strip_suffix(suffix)).is_some_and(|stem| {
                         NAMES.split_whitespace().any(|known| known == stem || known == format!("{stem}S"))
                     });
                 if !known {
@@ -131,12 +131,12 @@ fn parse_parts(text: &str, at: &mut usize, inside: bool) -> Result<Vec<Part>, Fa
     Ok(parts)
 }
 
-fn render_parts(parts: &[Part], package: &Package, element: Option<usize>, out: &mut String) {
+fn render_parts(parts: &[Part], package: &Package, arch: &str, element: Option<usize>, out: &mut String) {
     for part in parts {
         match part {
             Part::Text(text) => out.push_str(text),
             Part::Value { tag, width, .. } => {
-                let value = match values(package, tag) {
+                let value = match values(package, arch, tag) {
                     Values::One(text) => text,
                     Values::Many(list) => {
                         list.get(element.unwrap_or(0)).cloned().unwrap_or_else(|| "(none)".to_owned())
@@ -155,7 +155,7 @@ fn render_parts(parts: &[Part], package: &Package, element: Option<usize>, out: 
             }
             Part::Each(inner) => {
                 let count = inner.iter().filter_map(|part| match part {
-                    Part::Value { tag, repeats: false, .. } => Some(match values(package, tag) {
+                    Part::Value { tag, repeats: false, .. } => Some(match values(package, arch, tag) {
                         Values::One(_) => 1,
                         Values::Many(list) => list.len(),
                         Values::None => 0,
@@ -163,14 +163,14 @@ fn render_parts(parts: &[Part], package: &Package, element: Option<usize>, out: 
                     _ => None,
                 });
                 for element in 0..count.max().unwrap_or(1) {
-                    render_parts(inner, package, Some(element), out);
+                    render_parts(inner, package, arch, Some(element), out);
                 }
             }
         }
     }
 }
 
-fn values(package: &Package, tag: &str) -> Values {
+fn values(package: &Package, arch: &str, tag: &str) -> Values {
     let text = |tag| match package.tags.text(tag) {
         Some(text) => Values::One(bedplate_diag::text::escape_invalid(text)),
         None => Values::None,
@@ -178,7 +178,7 @@ fn values(package: &Package, tag: &str) -> Values {
     let plain = |tag| package.tags.text(tag).unwrap_or_default();
     let evr = package.evr();
     let vr = format!("{}-{}", plain(Tag::Version), plain(Tag::Release));
-    let (name, arch) = (package.name(), plain(Tag::Arch));
+    let name = package.name();
     match tag {
         "NAME" => text(Tag::Name),
         "VERSION" => text(Tag::Version),
@@ -208,9 +208,9 @@ fn values(package: &Package, tag: &str) -> Values {
 
 fn dependency_values(package: &Package, tag: &str) -> Values {
     use DependencyKind as D;
-    let (stem, names_only) = match tag.strip_suffix("NAME") {
-        Some(stem) => (stem, true),
-        None => (tag.strip_suffix('S').unwrap_or(tag), false),
+    let (stem, names_only) = match tag.strip_suffix("NEVRS") {
+        Some(stem) => (stem, false),
+        None => (tag.strip_suffix("NAME").or_else(|| tag.strip_suffix('S')).unwrap_or(tag), true),
     };
     let kind = match stem {
         "REQUIRE" => D::Requires,

@@ -102,6 +102,10 @@ proptest! {
         match parse_rich(&text, DependencyKind::Supplements) {
             Ok((tree, rest)) => {
                 prop_assert!(text.ends_with(rest));
+                // A name such as `a(` is good before a blank or a comma; shown before a bracket it is another name, in rpm
+                // as here.
+                let balanced = |text: &str| text.matches('(').count() == text.matches(')').count();
+                prop_assume!(tree.singles().iter().all(|single| balanced(&single.to_string())));
                 let shown = tree.to_string();
                 prop_assert_eq!(parse_rich(&shown, DependencyKind::Supplements), Ok((tree, "")));
             }

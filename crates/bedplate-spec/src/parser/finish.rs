@@ -86,7 +86,7 @@ impl Parser {
             }
         }
         let name = format!("<build system {system}>");
-        self.open_text(&name, text.into());
+        self.open_text(&name, &name, text.into());
         self.parse_sections(true);
     }
 
@@ -113,7 +113,7 @@ impl Parser {
         let modern = self.since(Dialect::V4_20);
         if !modern {
             for (at, package) in self.spec.packages.iter().enumerate() {
-                if !package.tags.has(Tag::Description) {
+                if !package.tags.has(Tag::Description) && !self.is_cut {
                     self.report_global(self.no_description(at, false));
                 }
             }
@@ -148,9 +148,12 @@ impl Parser {
 
     /// By now a header has the system, the flags, the platform and the name of the source package as well.
     fn settle_duplicates(&mut self, package: usize) {
+        // Packages of format 6 name their source with its epoch.
+        let names_source = self.since(Dialect::V6) && self.engine.expand_number("%{?_rpmformat}") >= 6;
         let package = &mut self.spec.packages[package];
         let mut others = package.other_tags();
         others.extend([1021, 1044, 1122, 1132]);
+        others.extend(names_source.then_some(5120));
         package.tags.settle_duplicates(&others);
     }
 
@@ -163,7 +166,9 @@ impl Parser {
         let strict = self.engine.expand_number("%{_invalid_encoding_terminates_build}") != 0;
         for package in &self.spec.packages {
             let bad = package.tags.texts().find(|(_, text)| bedplate_diag::text::has_invalid(text));
-            let dependencies = package.dependencies.iter().flat_map(|(_, set)| set.iter());
+            // rpm 4.20 puts dependencies into the header only after this check.
+            let early = if self.since(Dialect::V4_20) { &[][..] } else { &package.dependencies[..] };
+            let dependencies = early.iter().flat_map(|(_, set)| set.iter());
             let bad = bad.map(|(tag, text)| (tag.rpm_name(), text)).or_else(|| {
                 let name =
                     dependencies.map(|one| one.name.as_str()).find(|name| bedplate_diag::text::has_invalid(name));
@@ -205,7 +210,7 @@ impl Parser {
         if self.since(Dialect::V4_20) {
             for tag in [Tag::Name, Tag::Version, Tag::Release, Tag::Summary, Tag::License] {
                 if !self.spec.source.tags.has(tag) {
-                    if self.bad_tags.contains(&(0, tag)) {
+                    if self.is_cut || self.bad_tags.contains(&(0, tag)) {
                         continue;
                     }
                     let tag = tag.rpm_name();

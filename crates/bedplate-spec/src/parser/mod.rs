@@ -132,6 +132,8 @@ pub(crate) struct Parser {
     build_dir: Option<String>,
     has_preamble: bool,
     has_changelog: bool,
+    /// The spec ended within a construct: what it lacks may stand in there.
+    is_cut: bool,
     /// Where each tag of each package was given, and where each package begins: for messages.
     tag_places: Vec<(usize, Tag, Span)>,
     package_places: Vec<Option<Span>>,
@@ -140,9 +142,11 @@ pub(crate) struct Parser {
 }
 
 /// Reads a spec and gives what it says; what is wrong is in the engine's diagnostics.
-pub(crate) fn parse(engine: &Rc<Engine>, name: &str, text: Arc<str>) -> SourcePackage {
+///
+/// `name` is what `%{__file_name}` says, `shown` what messages say.
+pub(crate) fn parse(engine: &Rc<Engine>, name: &str, shown: &str, text: Arc<str>) -> SourcePackage {
     let parser = Parser::new(engine, false);
-    let mut parser = parser.run(name, text);
+    let mut parser = parser.run((name, shown), text);
     if engine.dialect >= Dialect::V4_20 {
         parser.finalize();
     }
@@ -169,6 +173,7 @@ impl Parser {
             build_dir: None,
             has_preamble: false,
             has_changelog: false,
+            is_cut: false,
             tag_places: Vec::new(),
             package_places: Vec::new(),
             bad_tags: Vec::new(),
@@ -180,8 +185,8 @@ impl Parser {
         self.engine.dialect >= dialect
     }
 
-    fn run(mut self, name: &str, text: Arc<str>) -> Self {
-        self.open_text(name, Arc::clone(&text));
+    fn run(mut self, names: (&str, &str), text: Arc<str>) -> Self {
+        self.open_text(names.0, names.1, Arc::clone(&text));
         if self.since(Dialect::V4_20) {
             self.hide_build_dir();
         } else {
@@ -189,7 +194,7 @@ impl Parser {
         }
         self.engine.define_for_spec();
         if self.parse_sections(true) == Part::BuildArchitectures {
-            return self.run_for_architectures(name, &text);
+            return self.run_for_architectures(names, &text);
         }
         if self.since(Dialect::V4_20) {
             self.apply_build_system();
@@ -215,7 +220,7 @@ impl Parser {
     }
 
     /// Reads the spec again for each architecture of `BuildArch`; the answer is that for the first.
-    fn run_for_architectures(mut self, name: &str, text: &Arc<str>) -> Self {
+    fn run_for_architectures(mut self, names: (&str, &str), text: &Arc<str>) -> Self {
         self.close_files();
         let mut first = None;
         for arch in self.spec.build_archs.clone() {
@@ -223,7 +228,7 @@ impl Parser {
                 continue;
             }
             self.engine.define("_target_cpu", &arch, crate::macros::table::level::RPMRC);
-            let parser = Self::new(&self.engine, true).run(name, Arc::clone(text));
+            let parser = Self::new(&self.engine, true).run(names, Arc::clone(text));
             self.engine.pop("_target_cpu");
             first.get_or_insert(parser);
         }

@@ -852,7 +852,7 @@ impl Parser {
         for tag in [Tag::Name, Tag::Version, Tag::Release] {
             if !self.spec.packages[0].tags.has(tag) {
                 good = false;
-                if self.bad_tags.contains(&(0, tag)) {
+                if self.is_cut || self.bad_tags.contains(&(0, tag)) {
                     continue;
                 }
                 let message = format!("{} field must be present before build in package", tag.rpm_name());
@@ -954,7 +954,7 @@ impl Parser {
         };
         for tag in &missing {
             let inherited = INHERITED.contains(tag);
-            if self.bad_tags.iter().any(|(of, bad)| bad == tag && (*of == package || (inherited && *of == 0))) {
+            if self.is_cut || self.bad_tags.iter().any(|(of, bad)| bad == tag && (*of == package || (inherited && *of == 0))) {
                 continue;
             }
             let tag = tag.rpm_name();

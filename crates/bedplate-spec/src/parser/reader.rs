@@ -190,8 +190,8 @@ const MAX_INCLUDES: usize = 64;
 
 impl Parser {
     /// Opens a text as the file that is read next.
-    pub(crate) fn open_text(&mut self, name: &str, text: Arc<str>) {
-        let source = self.engine.texts.borrow_mut().add(Source::new(name, Arc::clone(&text)));
+    pub(crate) fn open_text(&mut self, name: &str, shown: &str, text: Arc<str>) {
+        let source = self.engine.texts.borrow_mut().add(Source::new(shown, Arc::clone(&text)));
         self.engine.define_literal("__file_name", name, level::SPEC);
         self.engine.push("__file_lineno", Body::Builtin(Builtin::FileLine), level::SPEC);
         self.engine.file.set(Some(source));
@@ -307,7 +307,9 @@ impl Parser {
                 first = Some((file.line, Span::new(file.source, start, line_end)));
             }
             let text = Arc::clone(&file.text);
-            self.reader.raw.push_str(&text[start..end]);
+            // To rpm a line ends at its first NUL byte, newline and all.
+            let kept = memchr::memchr(0, &text.as_bytes()[start..end]).map_or(end, |at| start + at);
+            self.reader.raw.push_str(&text[start..kept]);
             scan_line(self.reader.raw.as_bytes(), &mut scanned, &mut nesting, &mut continued);
             if nesting.is_closed() && !continued {
                 break;
@@ -318,6 +320,7 @@ impl Parser {
     }
 
     fn end_of_spec(&mut self, open: Option<(u32, Span)>) {
+        self.is_cut |= open.is_some() || !self.reader.conditions.is_empty();
         if !self.reader.conditions.is_empty() {
             // rpm names the innermost; every one of them lacks its end.
             for (n, condition) in self.reader.conditions.iter().rev().take(MAX_UNCLOSED).enumerate() {
@@ -603,7 +606,7 @@ impl Parser {
         match self.engine.world.files.read(name) {
             Ok(bytes) => {
                 let name = name.to_owned();
-                self.open_text(&name, from_bytes(&bytes).into());
+                self.open_text(&name, &name, from_bytes(&bytes).into());
             }
             Err(error) => {
                 let at = line.find(name).unwrap_or(0);

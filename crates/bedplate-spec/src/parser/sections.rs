@@ -213,9 +213,13 @@ impl Parser {
         expand: impl FnOnce(&Self, &mut String) -> Result<(), Diagnostic>,
     ) -> Result<(), Diagnostic> {
         let before = self.engine.place.replace(place);
+        let reported = self.engine.diagnostics.borrow().len();
         let mut out = String::new();
         let result = expand(self, &mut out);
         self.engine.place.set(before);
+        for diagnostic in self.engine.diagnostics.borrow_mut().iter_mut().skip(reported) {
+            diagnostic.rpm_line = None;
+        }
         self.parsed.push_str(&out);
         text.push_str(&out);
         result

@@ -172,3 +172,38 @@ fn every_case_says_what_it_tests() {
         assert!(is_comment, "{}: the first line says what the case tests", case.name);
     }
 }
+
+/// Every field that an answer has is in the reference.
+#[test]
+fn the_reference_names_every_field() {
+    let env = TestEnv::new();
+    let list: String = cases().iter().map(|case| format!("{}.spec\n", case.name)).collect();
+    env.write("list.txt", list);
+    let root = format!("{SUITE}/cases");
+    let arguments = ["spec", "query", "--json", "--full", "--shell", "run", "--root", &root, "--list", "list.txt"];
+    let found = env.run(&arguments).exits(0).json();
+    let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/spec-json.md");
+    let reference = std::fs::read_to_string(reference).unwrap();
+    let mut fields = std::collections::BTreeSet::new();
+    for answer in &found {
+        let mut note = |value: &Value| fields.extend(value.as_object().into_iter().flat_map(|one| one.keys().cloned()));
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        note(answer);
+        note(&answer["srpm"]);
+        for package in list(&answer["packages"]) {
+            note(&package);
+            list(&package["triggers"]).iter().for_each(&mut note);
+        }
+        for diagnostic in list(&answer["diagnostics"]) {
+            note(&diagnostic);
+            note(&diagnostic["span"]);
+            list(&diagnostic["notes"]).iter().for_each(&mut note);
+        }
+    }
+    assert!(fields.len() > 50, "{fields:?}");
+    let missing: Vec<&String> = fields
+        .iter()
+        .filter(|field| !reference.contains(&format!("`{field}`")) && !reference.contains(&format!("`srpm.{field}`")))
+        .collect();
+    assert!(missing.is_empty(), "docs/reference/spec-json.md does not name {missing:?}");
+}

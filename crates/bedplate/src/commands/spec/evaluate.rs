@@ -55,6 +55,7 @@ fn evaluate(world: &World, spec: &SpecPath, defines: &[String], find_undefined: 
         Err(problem) => return unreadable(&spec.shown, &problem),
     };
     let input = SpecInput {
+        shown: Some(&spec.shown),
         source_dir: Some(world.source_dir.clone().unwrap_or_else(|| spec.folder())),
         find_undefined,
         defines,

@@ -43,7 +43,9 @@ pub(crate) fn run(args: &LintArgs, ui: &Ui) -> Result<Outcome, Failure> {
     world.finish()?;
     if !args.json {
         let count = specs.len();
-        ui.summary(&format!("{count} specs, {bad_specs} of them bad: {errors} errors, {warnings} warnings"));
+        let many = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let (specs, errors, warnings) = (many(count, "spec"), many(errors, "error"), many(warnings, "warning"));
+        ui.summary(&format!("{specs}, {bad_specs} bad: {errors}, {warnings}"));
     }
     Ok(if errors > 0 { Outcome::BadInput } else { Outcome::Good })
 }

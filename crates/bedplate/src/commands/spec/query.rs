@@ -1,7 +1,7 @@
 //! `bedplate spec query`: what specs say.
 
 use bedplate_diag::{Diagnostic, Severity, Sources};
-use bedplate_spec::{Evaluation, Package};
+use bedplate_spec::{Evaluation, Package, Tag};
 
 use super::evaluate;
 use crate::answer::{Places, answer};
@@ -63,7 +63,11 @@ fn text(args: &QueryArgs, format: &QueryFormat, found: Evaluation) -> Printed {
         } else {
             found.spec.packages.iter().filter(|package| !args.builtrpms || package.is_built()).collect()
         };
-        chosen.into_iter().for_each(|package| text.push_str(&format.render(package)));
+        let source_arch = if found.spec.sources.iter().any(|source| source.is_left_out) { "nosrc" } else { "src" };
+        for package in chosen {
+            let arch = if args.srpm { source_arch } else { package.tags.text(Tag::Arch).unwrap_or_default() };
+            text.push_str(&format.render(package, arch));
+        }
     }
     let is_problem = |one: &Diagnostic| matches!(one.severity, Severity::Error | Severity::Passed);
     let problems = found.diagnostics.into_iter().filter(is_problem).collect();
