@@ -12,12 +12,27 @@ use crate::pattern::{Pattern, unquoted};
 /// How many alternatives the braces of one pattern may make.
 const MOST_ALTERNATIVES: usize = 1024;
 
+/// A larger file is not read: specs and what they include are texts.
+const MOST_BYTES: u64 = 256 << 20;
+
 /// Files as the system has them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskFiles;
 
 impl Files for DiskFiles {
+    /// Reads plain files only: a pipe or a device may never end.
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let data = fs::metadata(path)?;
+        if data.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !data.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
+        }
+        if data.len() > MOST_BYTES {
+            let message = format!("it has {} MiB, more than the {} that are read", data.len() >> 20, MOST_BYTES >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
         fs::read(path)
     }
 
@@ -40,6 +55,9 @@ impl Files for DiskFiles {
 
     fn head(&self, path: &str, limit: usize) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
+        if !fs::metadata(path).ok()?.is_file() {
+            return None;
+        }
         File::open(path).ok()?.take(limit as u64).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }

@@ -234,7 +234,17 @@ impl Reader {
                 "packages" => facts.packages = self.texts(entry),
                 _ => self.unknown(
                     entry,
-                    &["cpus", "machine", "kernel-release", "hostname", "user", "perl", "python", "pkg-config", "packages"],
+                    &[
+                        "cpus",
+                        "machine",
+                        "kernel-release",
+                        "hostname",
+                        "user",
+                        "perl",
+                        "python",
+                        "pkg-config",
+                        "packages",
+                    ],
                 ),
             }
         }

@@ -1,5 +1,7 @@
 //! What a spec says: packages, their tags, dependencies, scripts and files.
 
+use std::collections::BTreeMap;
+
 use bedplate_model::{DependencyKind, DependencySet};
 
 use crate::prep::SpecSource;
@@ -21,7 +23,8 @@ macro_rules! tags {
                 match self { $(Self::$variant => $number,)* }
             }
 
-            /// True if a second value of the tag is an error; the others are lists or have languages.
+            /// True if a second value of the tag is an error; the others are lists. A value in another language is no
+            /// second value.
             fn is_scalar(self) -> bool {
                 match self { $(Self::$variant => $scalar,)* }
             }
@@ -35,13 +38,13 @@ tags! {
     Version 1001 "Version" true;
     Release 1002 "Release" true;
     Epoch 1003 "Epoch" true;
-    Summary 1004 "Summary" false;
-    Description 1005 "Description" false;
+    Summary 1004 "Summary" true;
+    Description 1005 "Description" true;
     Distribution 1010 "Distribution" true;
     Vendor 1011 "Vendor" true;
     License 1014 "License" true;
     Packager 1015 "Packager" true;
-    Group 1016 "Group" false;
+    Group 1016 "Group" true;
     Url 1020 "URL" true;
     Arch 1022 "Arch" true;
     Prefixes 1098 "Prefixes" false;
@@ -71,8 +74,8 @@ pub enum Value {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags {
     entries: Vec<(Tag, Value)>,
-    /// Languages in the order of their first use; the first is C.
-    languages: Vec<String>,
+    /// Languages by name, numbered in the order of their first use; C is the first.
+    languages: BTreeMap<String, usize>,
     /// Which of several values of a scalar rpm finds, as an index of `entries`.
     preferred: Vec<(Tag, usize)>,
 }
@@ -134,15 +137,10 @@ impl Tags {
     /// Sets the text of a language, and says whether there was one.
     pub(crate) fn put_language(&mut self, tag: Tag, text: &str, language: &str) -> bool {
         if self.languages.is_empty() {
-            self.languages.push("C".to_owned());
+            self.languages.insert("C".to_owned(), 0);
         }
-        let at = match self.languages.iter().position(|known| known == language) {
-            Some(at) => at,
-            None => {
-                self.languages.push(language.to_owned());
-                self.languages.len() - 1
-            }
-        };
+        let next = self.languages.len();
+        let at = *self.languages.entry(language.to_owned()).or_insert(next);
         if !self.has(tag) {
             self.entries.push((tag, Value::Languages(Vec::new())));
         }

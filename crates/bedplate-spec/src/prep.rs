@@ -2,6 +2,8 @@
 
 use bedplate_diag::{Diagnostic, Severity};
 
+use rustc_hash::FxHashMap;
+
 use crate::dialect::Dialect;
 use crate::macros::engine::{Engine, clean_path};
 use crate::macros::expand::Buffer;
@@ -28,7 +30,8 @@ pub struct SpecSource {
 /// What the engine has to know of the spec for `%setup`, `%patch` and Lua.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    pub(crate) list: Vec<SpecSource>,
+    list: Vec<SpecSource>,
+    by_number: FxHashMap<(u32, bool), usize>,
     /// Name and version of the main package: the folder that `%setup` unpacks to.
     pub(crate) name: String,
     pub(crate) version: String,
@@ -36,7 +39,21 @@ pub(crate) struct Sources {
 
 impl Sources {
     pub(crate) fn find(&self, number: u32, is_patch: bool) -> Option<&SpecSource> {
-        self.list.iter().find(|source| source.number == number && source.is_patch == is_patch)
+        self.by_number.get(&(number, is_patch)).map(|at| &self.list[*at])
+    }
+
+    pub(crate) fn find_mut(&mut self, number: u32, is_patch: bool) -> Option<&mut SpecSource> {
+        self.by_number.get(&(number, is_patch)).map(|at| &mut self.list[*at])
+    }
+
+    pub(crate) fn add(&mut self, source: SpecSource) {
+        self.by_number.insert((source.number, source.is_patch), self.list.len());
+        self.list.push(source);
+    }
+
+    /// All of them, in the order of the spec.
+    pub(crate) fn into_list(self) -> Vec<SpecSource> {
+        self.list
     }
 }
 
@@ -100,6 +117,16 @@ impl Engine {
         self.settle(buffer, result);
     }
 
+    /// Notes that a `%setup` or `%patch` is worked out; none may come up while one is, as a name such as `%%setup` in a
+    /// source would go on for ever.
+    fn enter_prep(&self, name: &str) -> Result<(), Fault> {
+        if self.in_prep.replace(true) {
+            return Err(Diagnostic::error("recursive-macro", format!("`%{name}` within `%setup` or `%patch`"))
+                .hint("the name of a source or a patch, or an option, holds the macro"));
+        }
+        Ok(())
+    }
+
     /// What unpacks one source.
     fn unpack(&self, number: u32, quiet: bool, into_subdir: bool) -> Result<String, Fault> {
         let path = match self.spec_sources.borrow().find(number, false) {
@@ -122,6 +149,13 @@ impl Engine {
 
     /// Expands a `%setup` line. What was written before an error stays written, as with rpm.
     pub(crate) fn setup(&self, line: &str, out: &mut String) -> Result<(), Fault> {
+        self.enter_prep("setup")?;
+        let result = self.expand_setup(line, out);
+        self.in_prep.set(false);
+        result
+    }
+
+    fn expand_setup(&self, line: &str, out: &mut String) -> Result<(), Fault> {
         // The letter after ` -q` does not matter to rpm.
         let skipped = if self.dialect >= Dialect::V4_20 { 5 } else { 6 };
         let mut quiet = line.get(skipped..).is_some_and(|rest| rest.contains(" -q"));
@@ -202,6 +236,13 @@ impl Engine {
 
     /// Expands a `%patch` line.
     pub(crate) fn patch(&self, line: &str, out: &mut String) -> Result<(), Fault> {
+        self.enter_prep("patch")?;
+        let result = self.expand_patch(line, out);
+        self.in_prep.set(false);
+        result
+    }
+
+    fn expand_patch(&self, line: &str, out: &mut String) -> Result<(), Fault> {
         let modern = self.dialect >= Dialect::V4_20;
         let numbered = !modern && line.as_bytes().get(6).is_some_and(|b| !matches!(b, b' ' | b'\t' | b'\n'));
         let rewritten = numbered.then(|| format!("%patch -P {}", &line[6..]));

@@ -8,13 +8,70 @@ use crate::macros::engine::Engine;
 
 /// Words after a percent sign that are not macros: sections, conditionals, attributes of files.
 const NOT_MACROS: [&str; 64] = [
-    "package", "prep", "generate_buildrequires", "conf", "build", "install", "check", "clean", "preun", "postun", "pretrans",
-    "posttrans", "preuntrans", "postuntrans", "pre", "post", "files", "changelog", "description", "triggerpostun",
-    "triggerprein", "triggerun", "triggerin", "trigger", "verifyscript", "sepolicy", "filetriggerin", "filetrigger",
-    "filetriggerun", "filetriggerpostun", "transfiletriggerin", "transfiletrigger", "transfiletriggerun",
-    "transfiletriggerpostun", "end", "patchlist", "sourcelist", "if", "else", "elif", "endif", "ifarch", "ifnarch", "ifos",
-    "ifnos", "elifarch", "elifos", "include", "setup", "patch", "doc", "config", "dir", "attr", "defattr", "ghost", "verify",
-    "exclude", "missingok", "lang", "docdir", "caps", "artifact", "readme",
+    "package",
+    "prep",
+    "generate_buildrequires",
+    "conf",
+    "build",
+    "install",
+    "check",
+    "clean",
+    "preun",
+    "postun",
+    "pretrans",
+    "posttrans",
+    "preuntrans",
+    "postuntrans",
+    "pre",
+    "post",
+    "files",
+    "changelog",
+    "description",
+    "triggerpostun",
+    "triggerprein",
+    "triggerun",
+    "triggerin",
+    "trigger",
+    "verifyscript",
+    "sepolicy",
+    "filetriggerin",
+    "filetrigger",
+    "filetriggerun",
+    "filetriggerpostun",
+    "transfiletriggerin",
+    "transfiletrigger",
+    "transfiletriggerun",
+    "transfiletriggerpostun",
+    "end",
+    "patchlist",
+    "sourcelist",
+    "if",
+    "else",
+    "elif",
+    "endif",
+    "ifarch",
+    "ifnarch",
+    "ifos",
+    "ifnos",
+    "elifarch",
+    "elifos",
+    "include",
+    "setup",
+    "patch",
+    "doc",
+    "config",
+    "dir",
+    "attr",
+    "defattr",
+    "ghost",
+    "verify",
+    "exclude",
+    "missingok",
+    "lang",
+    "docdir",
+    "caps",
+    "artifact",
+    "readme",
 ];
 
 /// Reports each name once, at its first place.
@@ -31,12 +88,16 @@ pub(crate) fn report(engine: &Engine) {
     let mut found: Vec<_> = first.into_iter().collect();
     found.sort_by_key(|(_, (span, _))| (span.source, span.start));
     for (name, (span, count)) in found {
-        let mut diagnostic = Diagnostic::warning("undefined-macro", format!("macro `%{{{name}}}` is not defined")).at(span);
+        let mut diagnostic =
+            Diagnostic::warning("undefined-macro", format!("macro `%{{{name}}}` is not defined")).at(span);
         if count > 1 {
             diagnostic = diagnostic.note(format!("and at {} more places", count - 1), None);
         }
         diagnostic.hint = engine.near_macro(&name).or_else(|| {
-            Some("rpm leaves it as it is; a package of the build may define it, or write `%%` for a percent sign".to_owned())
+            Some(
+                "rpm leaves it as it is; a package of the build may define it, or write `%%` for a percent sign"
+                    .to_owned(),
+            )
         });
         engine.push_diagnostic(diagnostic);
     }

@@ -29,7 +29,8 @@ fn main() {
         return;
     };
     let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
-    let measured = thread.spawn(move || measure(&config, &macros, &recorded, &folder)).expect("a thread can be started");
+    let measured =
+        thread.spawn(move || measure(&config, &macros, &recorded, &folder)).expect("a thread can be started");
     let mut times = measured.join().expect("the measurement does not panic");
     times.sort();
     let total: Duration = times.iter().sum();

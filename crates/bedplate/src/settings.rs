@@ -70,7 +70,7 @@ impl World {
     /// Writes the recorded answers, if that was asked for.
     pub(crate) fn finish(&self) -> Result<(), Failure> {
         let Some((path, recorded)) = &self.record else { return Ok(()) };
-        recorded.save(Path::new(path)).map_err(|error| Failure::environment(format!("cannot write {path}: {error}")))
+        recorded.save(Path::new(path)).map_err(|error| Failure::io("cannot write", path, &error.source))
     }
 }
 

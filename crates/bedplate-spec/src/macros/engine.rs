@@ -151,6 +151,8 @@ pub(crate) struct Engine {
     pub(crate) lua: RefCell<Option<Rc<Lua>>>,
     /// Sources and patches of the spec: `%setup`, `%patch` and Lua ask for them.
     pub(crate) spec_sources: RefCell<SpecSources>,
+    /// A `%setup` or `%patch` is being worked out.
+    pub(crate) in_prep: Cell<bool>,
     me: Weak<Self>,
 }
 
@@ -185,6 +187,7 @@ impl Engine {
             environment: RefCell::default(),
             lua: RefCell::default(),
             spec_sources: RefCell::default(),
+            in_prep: Cell::new(false),
             me: me.clone(),
         })
     }
@@ -255,7 +258,8 @@ impl Engine {
         }
         let frames = self.frames.borrow();
         for frame in frames.iter().rev().take(8) {
-            diagnostic = diagnostic.note(format!("expanded from `%{}`, defined here", frame.name), frame.origin);
+            let place = if frame.origin.is_some() { ", defined here" } else { "" };
+            diagnostic = diagnostic.note(format!("expanded from `%{}`{place}", frame.name), frame.origin);
         }
         if frames.len() > 8 {
             diagnostic = diagnostic.note(format!("and from {} more macros", frames.len() - 8), None);
@@ -339,7 +343,10 @@ impl Engine {
     /// nobody asks whether there was one: a query goes on.
     pub(crate) fn expand_loosely(&self, text: &str) -> String {
         let before = self.diagnostics.borrow().len();
+        // What the engine asks for itself need not be defined.
+        let undefined = self.undefined.take();
         let (out, failed) = self.expand_buffer(text, None);
+        self.undefined.replace(undefined);
         if failed {
             self.pass_over(before);
         }

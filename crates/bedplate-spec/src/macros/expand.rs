@@ -338,7 +338,8 @@ impl Engine {
         let start = buffer.out.len();
         let tracing = self.tracing.get();
         if tracing {
-            let text = format!("{:3}>{:width$}%{}", buffer.depth, "", entry.name, width = 2 * buffer.depth as usize + 1);
+            let text =
+                format!("{:3}>{:width$}%{}", buffer.depth, "", entry.name, width = 2 * buffer.depth as usize + 1);
             self.report(Diagnostic::info("trace", text));
         }
         let mut taken = 0;

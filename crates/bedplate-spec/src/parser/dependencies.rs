@@ -46,7 +46,8 @@ impl From<RichError> for Wrong {
         if let Some(first) = message.get_mut(..1) {
             first.make_ascii_lowercase();
         }
-        let hint = message.starts_with("unterminated").then_some("a rich dependency stands between brackets: `(a or b)`");
+        let hint =
+            message.starts_with("unterminated").then_some("a rich dependency stands between brackets: `(a or b)`");
         Self { message, range: (error.at, error.at + 1), hint }
     }
 }

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::package::{BuildSection, Tag};
 
 /// Tags that the source package takes over from the main package.
-const SOURCE_TAGS: [Tag; 19] = [
+const SOURCE_TAGS: [Tag; 20] = [
     Tag::Name,
     Tag::Version,
     Tag::Release,
@@ -28,6 +28,7 @@ const SOURCE_TAGS: [Tag; 19] = [
     Tag::TranslationUrl,
     Tag::UpstreamReleases,
     Tag::Vcs,
+    Tag::ModularityLabel,
 ];
 
 impl Parser {
@@ -204,7 +205,11 @@ impl Parser {
         self.spec.source.changelog = main.changelog;
         let shown = &mut self.spec.source;
         shown.shown.clone_from(&shown.dependencies);
-        self.spec.sources = self.engine.spec_sources.borrow().list.clone();
+        self.spec.sources = self.engine.spec_sources.take().into_list();
+        if !self.since(Dialect::V6) {
+            // rpm 4 puts each source before those it has.
+            self.spec.sources.reverse();
+        }
         self.spec.parsed = std::mem::take(&mut self.parsed);
         self.spec.sections = std::mem::take(&mut self.sections);
         if self.since(Dialect::V4_20) {
@@ -253,7 +258,6 @@ impl Parser {
         }
         let main = self.spec.packages[0].tags.clone();
         self.spec.source.tags.inherit(&main, &SOURCE_TAGS);
-        self.spec.source.tags.inherit(&main, &[Tag::ModularityLabel]);
     }
 
     fn no_description(&self, package: usize, passed: bool) -> Diagnostic {
@@ -263,7 +267,8 @@ impl Parser {
             Some(suffix) => format!(" {suffix}"),
             None => format!(" -n {name}"),
         };
-        let mut diagnostic = mistake("no-description", format!("package has no %description: {name}"), passed)
+        let shown = |name: &str| if name.is_empty() { "(main package)".to_owned() } else { name.to_owned() };
+        let mut diagnostic = mistake("no-description", format!("package has no %description: {}", shown(name)), passed)
             .hint(format!("add a section `%description{arguments}`"));
         diagnostic.span = self.package_place(package);
         diagnostic

@@ -519,7 +519,7 @@ impl Parser {
                     return false;
                 }
                 let Some(epoch) = popt::unsigned(text) else {
-                    let message = format!("Epoch field must be an unsigned number: {text}");
+                    let message = format!("epoch field must be an unsigned number: {text}");
                     self.report_at(Diagnostic::error("bad-epoch", message), field.start, field.end());
                     return false;
                 };
@@ -612,7 +612,7 @@ impl Parser {
                     return false;
                 }
                 if !text.starts_with('/') {
-                    let message = format!("Docdir must begin with '/': {text}");
+                    let message = format!("docdir must begin with '/': {text}");
                     self.report_at(Diagnostic::error("bad-docdir", message), field.start, field.end());
                     return false;
                 }
@@ -638,7 +638,10 @@ impl Parser {
         };
         let second = if language.is_empty() {
             let second = tags.has(tag);
-            tags.put_text(tag, text);
+            match tag {
+                Tag::Summary | Tag::Group => tags.put(tag, Value::Languages(vec![text.to_owned()])),
+                _ => tags.put_text(tag, text),
+            }
             second
         } else {
             tags.put_language(tag, text, language)
@@ -751,12 +754,7 @@ impl Parser {
         self.engine.add_lua_source(&path, number, is_patch);
         let source =
             SpecSource { number, full: full.to_owned(), name: name.to_owned(), path, is_patch, is_left_out: false };
-        let list = &mut self.engine.spec_sources.borrow_mut().list;
-        if self.since(Dialect::V6) {
-            list.push(source);
-        } else {
-            list.insert(0, source);
-        }
+        self.engine.spec_sources.borrow_mut().add(source);
         true
     }
 
@@ -774,8 +772,7 @@ impl Parser {
                 return false;
             };
             let mut sources = self.engine.spec_sources.borrow_mut();
-            let found = sources.list.iter_mut().find(|source| source.number == number && source.is_patch == is_patch);
-            let Some(source) = found else {
+            let Some(source) = sources.find_mut(number, is_patch) else {
                 drop(sources);
                 let message = format!("bad no{word} number: {number}");
                 self.report_at(Diagnostic::error("bad-source-number", message), field.start, field.end());
@@ -954,7 +951,9 @@ impl Parser {
         };
         for tag in &missing {
             let inherited = INHERITED.contains(tag);
-            if self.is_cut || self.bad_tags.iter().any(|(of, bad)| bad == tag && (*of == package || (inherited && *of == 0))) {
+            if self.is_cut
+                || self.bad_tags.iter().any(|(of, bad)| bad == tag && (*of == package || (inherited && *of == 0)))
+            {
                 continue;
             }
             let tag = tag.rpm_name();

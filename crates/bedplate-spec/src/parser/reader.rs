@@ -230,7 +230,8 @@ impl Parser {
         if let Some((span, name)) = self.span_of(start, end) {
             diagnostic.span = Some(span);
             if let Some((name, origin)) = name {
-                diagnostic = diagnostic.note(format!("this is the expansion of `%{name}`, defined here"), origin);
+                let place = if origin.is_some() { ", defined here" } else { "" };
+                diagnostic = diagnostic.note(format!("this is the expansion of `%{name}`{place}"), origin);
             }
         }
         diagnostic.rpm_line = Some(self.reader.number);

@@ -175,8 +175,11 @@ impl Parser {
     fn parse_prep_lines(&mut self) -> Part {
         let mut lines = Vec::new();
         let part = self.read_lines(Strip::PREP, |parser, line| {
-            let place =
-                if line.starts_with("%setup") || line.starts_with("%patch") { parser.place_of_line(line) } else { None };
+            let place = if line.starts_with("%setup") || line.starts_with("%patch") {
+                parser.place_of_line(line)
+            } else {
+                None
+            };
             lines.push((line.to_owned(), place));
         });
         // rpm reads the whole section first: the line that ends it is part of the expanded spec only afterwards.
@@ -323,10 +326,12 @@ impl Parser {
                 (!program.starts_with('/')).then(|| format!("script program must begin with '/': {program}"))
             };
             if let Some(problem) = problem {
-                self.report_line(
-                    Diagnostic::error("bad-interpreter", problem)
-                        .hint("`-p /path/to/program`, `-p \"/path/to/program ARGUMENT\"` or `-p <lua>`"),
-                );
+                let diagnostic = Diagnostic::error("bad-interpreter", problem)
+                    .hint("`-p /path/to/program`, `-p \"/path/to/program ARGUMENT\"` or `-p <lua>`");
+                match self.reader.line.rfind(program.as_str()).filter(|_| !program.is_empty()) {
+                    Some(at) => self.report_at(diagnostic, at, at + program.len()),
+                    None => self.report_line(diagnostic),
+                }
                 return None;
             }
         }

@@ -361,7 +361,8 @@ fn private_folders(folder: &Path, visible: &[PathBuf]) -> Result<(), String> {
     kernel::unshare_mounts_and_ipc().doing("give the command its own mounts")?;
     let folder = folder.canonicalize().map_err(|error| format!("go to `{}`: {error}", folder.display()))?;
     let shown = |place: &&CStr| Path::new(std::ffi::OsStr::from_bytes(place.to_bytes())).to_owned();
-    let is_hidden = |path: &PathBuf| PRIVATE.iter().any(|place| path.starts_with(shown(place)) && *path != shown(place));
+    let is_hidden =
+        |path: &PathBuf| PRIVATE.iter().any(|place| path.starts_with(shown(place)) && *path != shown(place));
     // A folder below a private one would vanish: it is taken up before and put down after, outer folders first.
     let mut wanted: Vec<PathBuf> = visible.iter().filter_map(|path| path.canonicalize().ok()).collect();
     wanted.push(folder.clone());

@@ -51,6 +51,6 @@ fn answers_go_to_standard_output_and_messages_to_standard_error() {
     let answer = env.run(&["spec", "query", "a.spec", "b.spec"]).exits(2);
     assert!(!answer.stderr.contains("a-1.0-1"));
     let answer = env.run(&["spec", "lint", "b.spec"]).exits(2).prints("");
-    answer.says("error[missing-tag]").says("1 of them bad: 1 errors, 0 warnings");
+    answer.says("error[missing-tag]").says("1 bad: 1 error, 0 warnings");
     env.run(&["spec", "query", "a.spec"]).exits(0).prints("a-1.0-1.x86_64\n");
 }

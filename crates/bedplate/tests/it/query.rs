@@ -34,7 +34,7 @@ fn the_packages_of_a_spec_are_printed_one_a_line() {
     env.write("alpha.spec", &spec);
     env.run(&["spec", "query", "alpha.spec"]).exits(0).prints("alpha-1.0-1.x86_64\nalpha-sub-1.0-1.noarch\n");
     env.run(&["spec", "query", "--builtrpms", "alpha.spec"]).exits(0).prints("alpha-1.0-1.x86_64\n");
-    let format = "%{NAME} %{ARCH} [%{PROVIDES},]\\n";
+    let format = "%{NAME} %{ARCH} [%{PROVIDENEVRS},]\\n";
     env.run(&["spec", "query", "--format", format, "--builtrpms", "alpha.spec"])
         .exits(0)
         .prints("alpha x86_64 alpha = 1.0-1,alpha(x86-64) = 1.0-1,\n");
@@ -72,7 +72,7 @@ fn a_bad_spec_stops_no_other() {
 fn answers_do_not_depend_on_the_number_of_jobs() {
     let env = TestEnv::new();
     many(&env);
-    for mode in [&["--json"][..], &["--json", "--full"], &["--format", "%{NVRA} [%{REQUIRES} ]\\n"], &[]] {
+    for mode in [&["--json"][..], &["--json", "--full"], &["--format", "%{NVRA} [%{REQUIRENEVRS} ]\\n"], &[]] {
         let with = |jobs| env.run(&[&["spec", "query", "-j", jobs, "specs"], mode].concat());
         let one = with("1").exits(if mode.contains(&"--json") { 0 } else { 2 });
         assert!(one.stdout.lines().count() >= 270);
@@ -112,7 +112,7 @@ fn a_second_pass_knows_the_versions_of_all_specs() {
     env.write("odd+name.spec", good("odd+name"));
     let ask = |passes| {
         let arguments =
-            ["spec", "query", "--passes", passes, "--format", "[%{REQUIRES}\\n]", "user.spec", "a-lib.spec"];
+            ["spec", "query", "--passes", passes, "--format", "[%{REQUIRENEVRS}\\n]", "user.spec", "a-lib.spec"];
         env.run(&[&arguments[..], &["odd+name.spec"]].concat()).exits(0).stdout
     };
     assert_eq!(ask("1"), "a-lib = %{azl_a_lib_version}-%{azl_a_lib_release}\n");
@@ -180,7 +180,7 @@ fn shell_answers_can_be_recorded_and_played_back() {
     let env = TestEnv::new();
     env.write("a.spec", format!("Name: a\n{TAGS}Provides: x%(cksum < /dev/null | cut -d ' ' -f 1)\n%description\n"));
     let ask = |more: &[&str]| {
-        let format = "[%{PROVIDES} ]\\n";
+        let format = "[%{PROVIDENEVRS} ]\\n";
         env.run(&[&["spec", "query", "--format", format, "a.spec"], more].concat())
     };
     let wanted = "a = 1.0-1 a(x86-64) = 1.0-1 x4294967295 \n";

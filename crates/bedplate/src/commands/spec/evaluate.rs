@@ -32,8 +32,9 @@ pub(crate) fn each<T: Send>(
         .map_err(|error| Failure::environment(format!("cannot start threads: {error}")))?;
     let defines = if args.passes == 2 { pool.install(|| version_macros(world, specs)) } else { Vec::new() };
     for batch in specs.chunks(BATCH) {
-        let made: Vec<T> =
-            pool.install(|| batch.par_iter().map(|spec| make(spec, evaluate(world, spec, &defines, find_undefined))).collect());
+        let made: Vec<T> = pool.install(|| {
+            batch.par_iter().map(|spec| make(spec, evaluate(world, spec, &defines, find_undefined))).collect()
+        });
         made.into_iter().try_for_each(&mut take)?;
     }
     Ok(())
@@ -68,6 +69,9 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
     let data = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if data.is_dir() {
         return Err("it is a folder".to_owned());
+    }
+    if !data.is_file() {
+        return Err("it is not a plain file".to_owned());
     }
     if data.len() > MAX_SPEC {
         return Err(format!("it has {} MiB; a spec has at most {}", data.len() >> 20, MAX_SPEC >> 20));
