@@ -11,6 +11,8 @@ pub(crate) enum PoptError {
     BadOption,
     /// Not a number.
     BadNumber,
+    /// A number that no C `int` holds.
+    Overflow,
 }
 
 impl PoptError {
@@ -20,6 +22,7 @@ impl PoptError {
             Self::NoArgument => "missing argument",
             Self::BadOption => "unknown option",
             Self::BadNumber => "invalid numeric value",
+            Self::Overflow => "number too large or too small",
         }
     }
 }
@@ -133,8 +136,14 @@ pub(crate) fn options(words: &[String], table: &[(char, Takes)]) -> Parsed {
             } else {
                 inline.to_owned()
             };
-            if *takes == Takes::Number && crate::macros::engine::parse_c_integer(&value).is_none() {
-                parsed.fault = Some((format!("-{letter}"), PoptError::BadNumber));
+            let number = (*takes == Takes::Number).then(|| crate::macros::engine::parse_c_integer(&value));
+            let fault = match number {
+                Some(None) => Some(PoptError::BadNumber),
+                Some(Some(number)) if i32::try_from(number).is_err() => Some(PoptError::Overflow),
+                _ => None,
+            };
+            if let Some(fault) = fault {
+                parsed.fault = Some((format!("-{letter}"), fault));
                 return parsed;
             }
             parsed.options.push((letter, Some(value)));
@@ -181,5 +190,6 @@ mod tests {
         assert_eq!(options(&words("%x -k"), &table).fault, Some(("-k".into(), PoptError::BadOption)));
         assert_eq!(options(&words("%x -n"), &table).fault, Some(("-n".into(), PoptError::NoArgument)));
         assert_eq!(options(&words("%x -p x"), &table).fault, Some(("-p".into(), PoptError::BadNumber)));
+        assert_eq!(options(&words("%x -p 2147483648"), &table).fault, Some(("-p".into(), PoptError::Overflow)));
     }
 }

@@ -241,7 +241,9 @@ fn sections(found: &Evaluation, places: &Places) -> Map<String, Value> {
 
 /// The expanded spec without blank lines and trailing space.
 fn normal(text: &str) -> String {
-    let lines = text.split('\n').map(str::trim_end).filter(|line| !line.is_empty());
+    // `%{quote:…}` leaves separators (0x1f) around its words; they count as white space here.
+    let blank = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+    let lines = text.split('\n').map(|line| line.trim_end_matches(blank)).filter(|line| !line.is_empty());
     let mut out = String::with_capacity(text.len());
     for (n, line) in lines.enumerate() {
         if n > 0 {

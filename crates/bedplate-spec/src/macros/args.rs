@@ -59,10 +59,8 @@ pub(crate) fn getopt(words: &[String], spec: &str) -> Result<Options, (char, Vec
     if spec == "-" {
         return Ok(Options { given: Vec::new(), words: words.to_vec(), first_operand: 1.min(words.len()) });
     }
-    let (in_order, letters) = match spec.strip_prefix('+') {
-        Some(rest) => (true, rest),
-        None => (false, spec),
-    };
+    let in_order = spec.starts_with('+');
+    let letters = spec.strip_prefix(['+', '-']).unwrap_or(spec);
     let mut given = Vec::new();
     let mut options: Vec<String> = words.first().cloned().into_iter().collect();
     let mut operands = Vec::new();
@@ -75,6 +73,10 @@ pub(crate) fn getopt(words: &[String], spec: &str) -> Result<Options, (char, Vec
             break;
         }
         if !word.starts_with('-') || word == "-" {
+            if spec.starts_with('-') {
+                // getopt gives the operand as an option that nobody asked for; rpm stops there and takes all words, the name too.
+                return Ok(Options { given, words: words.to_vec(), first_operand: 0 });
+            }
             if in_order {
                 operands.extend(words[at - 1..].iter().cloned());
                 break;
@@ -138,6 +140,7 @@ mod tests {
         assert_eq!(&found.words[found.first_operand..], ["x", "y", "-z"]);
         assert_eq!(getopt(&words("f -q"), "ab:").expect_err("unknown").0, 'q');
         assert_eq!(getopt(&words("f -b"), "ab:").expect_err("no argument").0, 'b');
+        assert_eq!(getopt(&words("f -a x -b"), "-ab").expect("operands are not moved").first_operand, 0);
         assert_eq!(getopt(&words("f -q x"), "-").expect("no options at all").first_operand, 1);
     }
 }

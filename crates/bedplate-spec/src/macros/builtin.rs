@@ -39,8 +39,12 @@ macro_rules! builtins {
                     .map(|(name, builtin, _)| (name, builtin))
             }
 
-            fn wants(self) -> Wants {
-                match self { $(Self::$variant => Wants::$wants,)* }
+            fn wants(self, dialect: Dialect) -> Wants {
+                match self {
+                    // `%{getncpus:…}` takes an argument since 4.20 only.
+                    Self::GetCpus if dialect < Dialect::V4_20 => Wants::Nothing,
+                    $(Self::$variant => Wants::$wants,)*
+                }
             }
 
             /// True if it gets its argument unexpanded and unsplit.
@@ -104,6 +108,11 @@ impl Builtin {
         matches!(self, Self::FileLine | Self::SetupMacro | Self::PatchMacro)
     }
 
+    /// True if it takes words, and so the rest of the line where it is called without braces.
+    pub(crate) fn takes_arguments(self, dialect: Dialect) -> bool {
+        self.wants(dialect) != Wants::Nothing
+    }
+
     /// What `%{macrobody:}` shows.
     pub(crate) fn body_text(self) -> &'static str {
         if self.is_of_a_section() { "<aux>" } else { "<builtin>" }
@@ -124,12 +133,7 @@ impl Engine {
             Arguments::Words(words) => words.len().saturating_sub(1),
             Arguments::Raw(_) | Arguments::Free(_) => 1,
         };
-        // `%{getncpus:…}` takes an argument since 4.20 only.
-        let wants = match builtin {
-            Builtin::GetCpus if self.dialect < Dialect::V4_20 => Wants::Nothing,
-            _ => builtin.wants(),
-        };
-        let fault = match wants {
+        let fault = match builtin.wants(self.dialect) {
             Wants::Nothing if given > 0 => Some("unexpected argument"),
             Wants::Something if given == 0 => Some("argument expected"),
             _ => None,

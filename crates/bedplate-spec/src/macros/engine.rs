@@ -311,9 +311,10 @@ impl Engine {
     }
 
     pub(crate) fn push(&self, name: &str, body: Body, level: i32) {
+        let takes_arguments = matches!(body, Body::Builtin(builtin) if builtin.takes_arguments(self.dialect));
         self.table.borrow_mut().push(Entry {
             name: name.into(),
-            options: matches!(body, Body::Builtin(_)).then(|| "".into()),
+            options: takes_arguments.then(|| "".into()),
             body,
             level,
             automatic: false,

@@ -55,8 +55,7 @@ impl Parser {
             return None;
         }
         let full = options.value('n');
-        let extra = options.operands.len().saturating_sub(usize::from(full.is_none()));
-        if !options.operands.is_empty() && extra > 0 && (full.is_none() || options.operands.len() > 1) {
+        if options.operands.len() > usize::from(full.is_none()) {
             self.report_line(
                 Diagnostic::error("bad-section-line", format!("too many names: {}", line.trim()))
                     .hint("a section is about one package"),
