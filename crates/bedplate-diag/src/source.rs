@@ -110,10 +110,14 @@ impl Sources {
         Self { base, own: Vec::new() }
     }
 
-    /// Adds a text and gives its id.
+    /// Adds a text and gives its id. A text that is read again keeps its id, so that a mistake in it is the same mistake.
     pub fn add(&mut self, source: Source) -> SourceId {
-        self.own.push(Arc::new(source));
-        SourceId(u32::try_from(self.base.len() + self.own.len() - 1).unwrap_or(u32::MAX))
+        let same = self.own.iter().position(|one| one.name == source.name && one.text == source.text);
+        let at = same.unwrap_or_else(|| {
+            self.own.push(Arc::new(source));
+            self.own.len() - 1
+        });
+        SourceId(u32::try_from(self.base.len() + at).unwrap_or(u32::MAX))
     }
 
     /// The text of an id, if the id is of this collection.

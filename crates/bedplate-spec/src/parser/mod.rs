@@ -232,17 +232,16 @@ impl Parser {
             self.engine.pop("_target_cpu");
             first.get_or_insert(parser);
         }
-        match first {
-            Some(parser) => parser,
-            None => {
-                self.engine.push_diagnostic(
-                    Diagnostic::error("no-build-arch", "no compatible architectures found for build")
-                        .note(format!("`BuildArch` names {}", self.spec.build_archs.join(" ")), None)
-                        .hint("use `noarch`, or an architecture that the target can build; choose the target with `--target`"),
-                );
-                self
-            }
+        if let Some(parser) = first {
+            return parser;
         }
+        self.report_line(
+            Diagnostic::error("no-build-arch", "no compatible architectures found for build")
+                .note(format!("`BuildArch` names {}", self.spec.build_archs.join(" ")), None)
+                .hint("use `noarch`, or an architecture that the target can build; choose the target with `--target`"),
+        );
+        // rpm stops here; what is wrong with the rest shows when it is read for the target.
+        Self::new(&self.engine, true).run(names, Arc::clone(text))
     }
 
     /// Reads section after section; gives what ended it.

@@ -70,6 +70,20 @@ fn ten_mistakes_are_ten_diagnostics_at_their_places() {
 }
 
 #[test]
+fn a_spec_with_build_arch_is_read_twice_and_its_mistakes_are_reported_once() {
+    let env = TestEnv::new();
+    for (arch, more) in [("noarch", None), ("vax", Some(("no-build-arch", 8, 1)))] {
+        env.write("a.spec", format!("Name: a\n{TAGS}Requiers: b\nEpoch: z\nBuildArch: {arch}\nFoo: c\n%description\n"));
+        let found = env.run(&["spec", "lint", "--json", "a.spec"]).exits(2).json();
+        let places: Vec<_> = found.iter().map(place).collect();
+        let mut wanted = vec![("unknown-tag", 6, 1), ("bad-epoch", 7, 8)];
+        wanted.extend(more);
+        wanted.push(("unknown-tag", 9, 1));
+        assert_eq!(places, wanted, "{arch}");
+    }
+}
+
+#[test]
 fn a_mistake_in_the_text_of_a_macro_names_the_call_and_the_definition() {
     let env = TestEnv::new();
     let text = format!("%define deps Requires: a >=\nName: a\n{TAGS}%deps\n%description\n");
