@@ -8,6 +8,7 @@
 //! "a-1:2.0-3.x86_64" ── Nevra
 //! "a >= 2"           ── Dependency { name, evr, sense } ── DependencySet (sorted, unique)
 //! "(a >= 2 if b)"    ── RichDependency
+//! header, metadata   ── BinaryPackage
 //! rpmrc              ── RpmRc ── target_macros, MachineScores
 //! ```
 
@@ -15,6 +16,7 @@ pub mod arch;
 mod dependency;
 mod evr;
 mod nevra;
+mod package;
 mod rich;
 mod sense;
 mod strings;
@@ -23,5 +25,6 @@ pub use arch::{Machine, MachineTable, RpmRc, RpmRcProblem, target_macros};
 pub use dependency::{Dependency, DependencyKind, DependencySet};
 pub use evr::{Evr, EvrError, LooseEvr, vercmp};
 pub use nevra::{Nevra, NevraError, PackageArch, PackageName};
+pub use package::{BinaryPackage, FileKind, PackageFile};
 pub use rich::{MAX_RICH_DEPTH, RichDependency, RichError, RichEvent, RichOperator, parse_rich, parse_rich_with};
 pub use sense::Sense;

@@ -1,0 +1,135 @@
+//! All packages of some repositories, and who provides what.
+
+use bedplate_model::{BinaryPackage, Dependency, LooseEvr, Sense};
+use rustc_hash::FxHashMap;
+
+/// A repository of a [`Universe`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepositoryId(pub u32);
+
+/// A package of a [`Universe`]: dense, in the order of the repositories and of their packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageId(pub u32);
+
+/// Packages that come from one place.
+#[derive(Debug, Clone, Default)]
+pub struct Repository {
+    /// What messages call it.
+    pub name: String,
+    /// A lower number is preferred, as in dnf; its default is 99.
+    pub priority: i32,
+    /// The packages.
+    pub packages: Vec<BinaryPackage>,
+}
+
+/// One `Provides` of a package.
+#[derive(Debug)]
+struct Offer {
+    package: PackageId,
+    sense: Sense,
+    evr: Option<LooseEvr>,
+}
+
+/// All packages that may be installed, and an index of what they provide.
+#[derive(Debug, Default)]
+pub struct Universe {
+    repositories: Vec<(String, i32)>,
+    packages: Vec<BinaryPackage>,
+    repository_of: Vec<RepositoryId>,
+    offers: FxHashMap<String, Vec<Offer>>,
+    files: FxHashMap<String, Vec<PackageId>>,
+}
+
+impl Universe {
+    /// Takes the packages in and indexes them.
+    pub fn new(repositories: impl IntoIterator<Item = Repository>) -> Self {
+        let mut all = Self::default();
+        for repository in repositories {
+            let number = RepositoryId(number(all.repositories.len()));
+            all.repositories.push((repository.name, repository.priority));
+            for package in repository.packages {
+                let id = PackageId(number_of(&all.packages));
+                for provided in &package.provides {
+                    let offer =
+                        Offer { package: id, sense: provided.sense.relation(), evr: LooseEvr::parse(&provided.evr) };
+                    all.offers.entry(provided.name.clone()).or_default().push(offer);
+                }
+                for file in &package.files {
+                    all.files.entry(file.path.clone()).or_default().push(id);
+                }
+                all.packages.push(package);
+                all.repository_of.push(number);
+            }
+        }
+        all
+    }
+
+    /// How many packages there are.
+    pub fn len(&self) -> usize {
+        self.packages.len()
+    }
+
+    /// True if there is no package.
+    pub fn is_empty(&self) -> bool {
+        self.packages.is_empty()
+    }
+
+    /// A package.
+    pub fn package(&self, id: PackageId) -> &BinaryPackage {
+        &self.packages[id.0 as usize]
+    }
+
+    /// All packages with their ids.
+    pub fn packages(&self) -> impl Iterator<Item = (PackageId, &BinaryPackage)> {
+        self.packages.iter().zip(0..).map(|(package, id)| (PackageId(id), package))
+    }
+
+    /// The repository that a package is from.
+    pub fn repository(&self, id: PackageId) -> RepositoryId {
+        self.repository_of[id.0 as usize]
+    }
+
+    /// Name and priority of a repository.
+    pub fn repository_name(&self, id: RepositoryId) -> (&str, i32) {
+        let (name, priority) = &self.repositories[id.0 as usize];
+        (name, *priority)
+    }
+
+    /// The packages that provide a simple dependency, by a capability or (for a path) by a file; sorted, each once.
+    pub fn providers(&self, dependency: &Dependency) -> Vec<PackageId> {
+        self.providers_of(&dependency.name, dependency.sense, &dependency.evr)
+    }
+
+    /// The packages that provide a name in a version that the relation takes: a version without a relation is not looked
+    /// at, and an offer without a version fits any, as `rpmdsCompare` of `lib/rpmds.c` has it.
+    pub fn providers_of(&self, name: &str, sense: Sense, evr: &str) -> Vec<PackageId> {
+        let wanted = if sense.relation().is_empty() { None } else { LooseEvr::parse(evr) };
+        let fits = |offer: &&Offer| match (&wanted, &offer.evr) {
+            (Some(wanted), Some(offered)) if !offer.sense.is_empty() => {
+                offered.overlaps(offer.sense, wanted, sense.relation())
+            }
+            _ => true,
+        };
+        let mut found: Vec<PackageId> =
+            self.offers.get(name).into_iter().flatten().filter(fits).map(|offer| offer.package).collect();
+        if name.starts_with('/') && wanted.is_none() {
+            found.extend(self.files.get(name).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// All names that are provided, files left out; in no order.
+    pub fn provided_names(&self) -> impl Iterator<Item = &str> {
+        self.offers.keys().map(String::as_str)
+    }
+}
+
+fn number(length: usize) -> u32 {
+    u32::try_from(length).expect("fewer than 2^32 packages fit in memory")
+}
+
+fn number_of(packages: &[BinaryPackage]) -> u32 {
+    number(packages.len())
+}
