@@ -58,7 +58,8 @@ use host::{Files, Machine, Shell};
 use macros::engine::{Engine, World};
 use macros::table::level;
 pub use package::{
-    BuildSection, ChangelogEntry, Package, Script, ScriptKind, SourcePackage, Tag, Tags, Trigger, Value,
+    BuildSection, ChangelogEntry, DependencyOrigin, Package, Script, ScriptKind, SourcePackage, Tag, Tags, Trigger,
+    Value,
 };
 pub use prep::SpecSource;
 
@@ -137,10 +138,13 @@ pub fn evaluate(
     if input.find_undefined {
         engine.undefined.replace(Some(Vec::new()));
     }
-    let spec = parser::parse(&engine, input.name, input.shown.unwrap_or(input.name), content);
+    let mut spec = parser::parse(&engine, input.name, input.shown.unwrap_or(input.name), content);
     undefined::report(&engine);
     let default_clean = engine.expand_loosely("%{__rm} -rf %{buildroot}");
     let sources = engine.texts.take();
+    for package in std::iter::once(&mut spec.source).chain(&mut spec.packages) {
+        package.origins.iter_mut().for_each(|origin| origin.span = sources.fit(origin.span));
+    }
     let diagnostics = settled(engine.diagnostics.take(), &sources);
     Evaluation { spec, diagnostics, sources, default_clean }
 }

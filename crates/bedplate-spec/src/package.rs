@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bedplate_model::{DependencyKind, DependencySet};
+use bedplate_diag::Span;
+use bedplate_model::{Dependency, DependencyKind, DependencySet};
 
 use crate::prep::SpecSource;
 
@@ -291,6 +292,17 @@ pub struct Trigger {
     pub file: Option<String>,
 }
 
+/// Where a dependency was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DependencyOrigin {
+    /// The list that it is in.
+    pub kind: DependencyKind,
+    /// The dependency as it is in that list.
+    pub dependency: Dependency,
+    /// The words of the spec that it came from; those of a macro call, if a macro made it.
+    pub span: Span,
+}
+
 /// One package of a spec: the source package or a binary one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Package {
@@ -302,6 +314,8 @@ pub struct Package {
     pub dependencies: Vec<(DependencyKind, DependencySet)>,
     /// Dependencies as a query shows them; empty where rpm stopped before it got there.
     pub(crate) shown: Vec<(DependencyKind, DependencySet)>,
+    /// Where the dependencies were written, in the order of the spec; what rpm adds by itself has no origin.
+    pub origins: Vec<DependencyOrigin>,
     /// Scriptlets in the order of the spec.
     pub scripts: Vec<(ScriptKind, Script)>,
     /// Triggers in the order of the spec.
@@ -331,6 +345,12 @@ impl Package {
     /// Dependencies of a kind as a query shows them.
     pub fn dependencies(&self, kind: DependencyKind) -> Option<&DependencySet> {
         self.shown.iter().find(|(of, _)| *of == kind).map(|(_, set)| set)
+    }
+
+    /// Where a dependency was first written; `None` for what rpm added by itself.
+    pub fn origin(&self, kind: DependencyKind, dependency: &Dependency) -> Option<Span> {
+        let found = self.origins.iter().find(|one| one.kind == kind && &one.dependency == dependency);
+        found.map(|one| one.span)
     }
 
     pub(crate) fn dependencies_mut(&mut self, kind: DependencyKind) -> &mut DependencySet {

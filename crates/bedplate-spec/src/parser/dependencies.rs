@@ -6,6 +6,7 @@ use bedplate_model::{Dependency, DependencyKind, RichError, RichEvent, Sense, pa
 use super::Parser;
 use crate::dialect::Dialect;
 use crate::macros::scan::is_space;
+use crate::package::{DependencyOrigin, Package};
 
 /// Characters that names may have besides letters and digits, anywhere and at the start.
 pub(crate) const NAME_CHARS: &str = ".-_+%{}";
@@ -82,7 +83,11 @@ impl Parser {
                 self.parse_dependency(owner, text, at, tag)
             };
             match result {
-                Ok(next) => at = next,
+                Ok((next, dependency)) => {
+                    let end = text[..next].trim_end_matches(|c: char| c.is_ascii() && is_gap(c as u8)).len();
+                    self.note_origin(owner, tag.kind, dependency, offset, (at, end));
+                    at = next;
+                }
                 Err((wrong, next)) => {
                     good = false;
                     let mut diagnostic = if passed {
@@ -95,6 +100,30 @@ impl Parser {
                     at = next;
                 }
             }
+        }
+    }
+
+    /// Keeps where a dependency was written. What has no place in the line stands for the whole line.
+    fn note_origin(
+        &mut self,
+        owner: Owner,
+        kind: DependencyKind,
+        dependency: Dependency,
+        offset: Option<usize>,
+        range: (usize, usize),
+    ) {
+        let (start, end) = match offset {
+            Some(offset) => (offset + range.0, offset + range.1),
+            None => (0, self.reader.line.trim_end().len()),
+        };
+        let Some((span, _)) = self.span_of(start, end) else { return };
+        self.owned(owner).origins.push(DependencyOrigin { kind, dependency, span });
+    }
+
+    fn owned(&mut self, owner: Owner) -> &mut Package {
+        match owner {
+            Owner::Source => &mut self.spec.source,
+            Owner::Binary(package) => &mut self.spec.packages[package],
         }
     }
 
@@ -111,7 +140,7 @@ impl Parser {
         text: &str,
         at: usize,
         tag: DependencyTag,
-    ) -> Result<usize, (Wrong, usize)> {
+    ) -> Result<(usize, Dependency), (Wrong, usize)> {
         let end = rich_end(text, at);
         if !tag.rich {
             let wrong = Wrong {
@@ -130,9 +159,10 @@ impl Parser {
         match parsed {
             Ok((tree, rest)) => {
                 let next = text.len() - rest.len();
-                self.add_dependency(owner, tag, tree.to_string(), String::new(), tag.sense.without(Sense::RELATION))
-                    .map_err(|()| (invalid((at, next)), next))?;
-                Ok(next)
+                let sense = tag.sense.without(Sense::RELATION);
+                self.add_dependency(owner, tag, tree.to_string(), String::new(), sense)
+                    .map(|added| (next, added))
+                    .map_err(|()| (invalid((at, next)), next))
             }
             Err(mut wrong) => {
                 wrong.range = (wrong.range.0 + at, wrong.range.1 + at);
@@ -150,7 +180,7 @@ impl Parser {
         text: &str,
         at: usize,
         tag: DependencyTag,
-    ) -> Result<usize, (Wrong, usize)> {
+    ) -> Result<(usize, Dependency), (Wrong, usize)> {
         let bytes = text.as_bytes();
         let skip = |from: usize| from + bytes[from..].iter().take_while(|b| is_gap(**b)).count();
         let word = |from: usize| from + bytes[from..].iter().take_while(|b| !is_gap(**b)).count();
@@ -215,8 +245,9 @@ impl Parser {
             }
         }
         let evr_text = evr_text.unwrap_or_default().to_owned();
-        self.add_dependency(owner, tag, name.to_owned(), evr_text, sense).map_err(|()| (invalid(range), next))?;
-        Ok(next)
+        self.add_dependency(owner, tag, name.to_owned(), evr_text, sense)
+            .map(|added| (next, added))
+            .map_err(|()| (invalid(range), next))
     }
 
     /// `addReqProv()`: `rpmlib(…)` is only for requirements.
@@ -227,7 +258,7 @@ impl Parser {
         name: String,
         evr: String,
         mut sense: Sense,
-    ) -> Result<(), ()> {
+    ) -> Result<Dependency, ()> {
         if name.starts_with("rpmlib(") {
             if tag.kind == DependencyKind::Provides && !sense.contains(Sense::RPMLIB) {
                 return Err(());
@@ -236,12 +267,8 @@ impl Parser {
         }
         let mut dependency = Dependency::new(name, evr, sense.sanitized(tag.kind));
         dependency.trigger_index = tag.trigger_index;
-        let package = match owner {
-            Owner::Source => &mut self.spec.source,
-            Owner::Binary(package) => &mut self.spec.packages[package],
-        };
-        package.dependencies_mut(tag.kind).merge(dependency);
-        Ok(())
+        self.owned(owner).dependencies_mut(tag.kind).merge(dependency.clone());
+        Ok(dependency)
     }
 
     /// Adds a requirement that follows from a script.

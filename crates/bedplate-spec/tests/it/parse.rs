@@ -179,3 +179,25 @@ fn large_specs_take_time_by_their_size() {
         }
     });
 }
+
+#[test]
+fn dependencies_know_where_they_were_written() {
+    let spec = "Name: a\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\n%global need() BuildRequires: %1 >= 2\n\
+                BuildRequires: gcc, (make or\tninja)\n%need zlib\nRequires: b = 3\n%description\nx\n\
+                %package devel\nSummary: s\nRequires: a\n%description devel\nx\n";
+    let found =
+        with_stack(|| suite().evaluate("/cases/errors/x.spec", "/cases/errors", spec.as_bytes(), Dialect::V4_20));
+    let shown = |package: &bedplate_spec::Package| -> Vec<(String, u32, String)> {
+        let origins = package.origins.iter().map(|origin| {
+            let source = found.sources.get(origin.span.source).unwrap();
+            let words = &source.text()[origin.span.start as usize..origin.span.end as usize];
+            (origin.dependency.to_string(), source.line_column(origin.span.start).line, words.to_owned())
+        });
+        origins.collect()
+    };
+    let one = |dependency: &str, line, words: &str| (dependency.to_owned(), line, words.to_owned());
+    let want = [one("gcc", 7, "gcc"), one("(make or ninja)", 7, "(make or\tninja)"), one("zlib >= 2", 8, "%need zlib")];
+    assert_eq!(shown(&found.spec.source), want);
+    assert_eq!(shown(&found.spec.packages[0]), [one("b = 3", 9, "b = 3")]);
+    assert_eq!(shown(&found.spec.packages[1]), [one("a", 14, "a")]);
+}
