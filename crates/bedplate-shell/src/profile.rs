@@ -44,11 +44,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use bedplate_diag::{Diagnostic, SourceId, Span, nearest};
+use bedplate_config::{Reader, Table};
+use bedplate_diag::{Diagnostic, SourceId};
 use bedplate_spec::host::ShellAnswer;
 use regex::bytes::Regex;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use crate::native::words_of_simple_command;
 
@@ -99,20 +98,7 @@ impl Profile {
     /// # Errors
     /// All mistakes of the file, each with its place.
     pub fn parse(source: SourceId, text: &str) -> Result<Self, Vec<Diagnostic>> {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let mut reader = Reader { source, wrong: Vec::new() };
-        for error in errors {
-            let span = error.span().unwrap_or_default();
-            reader.wrong("bad-toml", error.message(), span);
-        }
-        // A text that is no TOML would give follow-up mistakes that are none.
-        let profile = if reader.wrong.is_empty() { reader.profile(table.get_ref()) } else { Self::default() };
-        if reader.wrong.is_empty() {
-            Ok(profile)
-        } else {
-            reader.wrong.sort_by_key(|wrong| wrong.span);
-            Err(reader.wrong)
-        }
+        Reader::read(source, text, |reader, table| Filler(reader).profile(table))
     }
 
     /// The facts.
@@ -166,73 +152,54 @@ fn quoted(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-struct Reader {
-    source: SourceId,
-    wrong: Vec<Diagnostic>,
-}
+/// Fills a profile from its table.
+struct Filler<'r>(&'r mut Reader);
 
-type Entry<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
-
-impl Reader {
-    fn wrong(&mut self, code: &'static str, message: impl Into<String>, span: Range<usize>) {
-        let span = Span::new(self.source, span.start, span.end);
-        self.wrong.push(Diagnostic::error(code, message).at(span));
-    }
-
-    fn unknown(&mut self, (key, _): Entry<'_, '_>, known: &[&'static str]) {
-        let name = key.get_ref().as_ref();
-        self.wrong("unknown-key", format!("unknown key `{name}`"), key.span());
-        if let (Some(near), Some(last)) = (nearest(name, known.iter().copied()), self.wrong.last_mut()) {
-            last.hint = Some(format!("did you mean `{near}`?"));
-        }
-    }
-
-    fn profile(&mut self, table: &DeTable<'_>) -> Profile {
+impl Filler<'_> {
+    fn profile(&mut self, table: &Table<'_>) -> Profile {
         let mut profile = Profile::default();
+        self.0.version(table, VERSION);
         for entry in table {
             match entry.0.get_ref().as_ref() {
-                "version" => {
-                    if self.number(entry).is_some_and(|version| version != VERSION) {
-                        self.wrong("bad-version", format!("this program reads version {VERSION}"), entry.1.span());
-                    }
-                }
+                "version" => {}
                 "facts" => {
-                    if let Some(table) = self.table(entry.1, "facts") {
+                    if let Some(table) = self.0.table(entry.1, "facts") {
                         profile.facts = self.facts(table);
                     }
                 }
-                "answer" => match entry.1.get_ref() {
-                    DeValue::Array(answers) => answers.iter().for_each(|answer| self.answer(answer, &mut profile)),
-                    _ => self.wrong("wrong-type", "`answer` is a list: write `[[answer]]`", entry.1.span()),
-                },
-                _ => self.unknown(entry, &["version", "facts", "answer"]),
+                "answer" => {
+                    for (table, range) in self.0.tables(entry) {
+                        self.answer(table, range, &mut profile);
+                    }
+                }
+                _ => self.0.unknown(entry, &["version", "facts", "answer"]),
             }
         }
         profile
     }
 
-    fn facts(&mut self, table: &DeTable<'_>) -> Facts {
+    fn facts(&mut self, table: &Table<'_>) -> Facts {
         let mut facts = Facts::default();
         for entry in table {
             match entry.0.get_ref().as_ref() {
                 "cpus" => {
-                    facts.cpus = self.number(entry).and_then(|cpus| {
+                    facts.cpus = self.0.number(entry).and_then(|cpus| {
                         let cpus = u32::try_from(cpus).ok().filter(|cpus| *cpus > 0);
                         if cpus.is_none() {
-                            self.wrong("wrong-value", "`cpus` is a number from 1 up", entry.1.span());
+                            self.0.wrong("wrong-value", "`cpus` is a number from 1 up", entry.1.span());
                         }
                         cpus
                     });
                 }
-                "machine" => facts.machine = self.text(entry),
-                "kernel-release" => facts.kernel_release = self.text(entry),
-                "hostname" => facts.hostname = self.text(entry),
-                "user" => facts.user = self.text(entry),
-                "perl" => facts.perl = self.texts(entry),
-                "python" => facts.python = self.texts(entry),
-                "pkg-config" => facts.pkg_config = self.texts(entry),
-                "packages" => facts.packages = self.texts(entry),
-                _ => self.unknown(
+                "machine" => facts.machine = self.0.text(entry),
+                "kernel-release" => facts.kernel_release = self.0.text(entry),
+                "hostname" => facts.hostname = self.0.text(entry),
+                "user" => facts.user = self.0.text(entry),
+                "perl" => facts.perl = self.0.texts(entry),
+                "python" => facts.python = self.0.texts(entry),
+                "pkg-config" => facts.pkg_config = self.0.texts(entry),
+                "packages" => facts.packages = self.0.texts(entry),
+                _ => self.0.unknown(
                     entry,
                     &[
                         "cpus",
@@ -251,29 +218,30 @@ impl Reader {
         facts
     }
 
-    fn answer(&mut self, value: &Spanned<DeValue<'_>>, profile: &mut Profile) {
-        let Some(table) = self.table(value, "answer") else { return };
+    fn answer(&mut self, table: &Table<'_>, range: Range<usize>, profile: &mut Profile) {
         let mut answer = ShellAnswer::default();
         let (mut command, mut pattern, mut has_stdout) = (None, None, false);
         for entry in table {
             match entry.0.get_ref().as_ref() {
-                "command" => command = self.text(entry),
-                "match" => pattern = self.text(entry).map(|pattern| (pattern, entry.1.span())),
+                "command" => command = self.0.text(entry),
+                "match" => pattern = self.0.text(entry).map(|pattern| (pattern, entry.1.span())),
                 "stdout" => {
                     has_stdout = true;
-                    answer.stdout = self.text(entry).unwrap_or_default().into_bytes();
+                    answer.stdout = self.0.text(entry).unwrap_or_default().into_bytes();
                 }
-                "stderr" => answer.stderr = self.text(entry).unwrap_or_default().into_bytes(),
-                "status" => match self.number(entry).map(u8::try_from) {
+                "stderr" => answer.stderr = self.0.text(entry).unwrap_or_default().into_bytes(),
+                "status" => match self.0.number(entry).map(u8::try_from) {
                     Some(Ok(status)) => answer.status = status.into(),
-                    Some(Err(_)) => self.wrong("wrong-value", "`status` is a number from 0 to 255", entry.1.span()),
+                    Some(Err(_)) => {
+                        self.0.wrong("wrong-value", "`status` is a number from 0 to 255", entry.1.span());
+                    }
                     None => {}
                 },
-                _ => self.unknown(entry, &["command", "match", "stdout", "stderr", "status"]),
+                _ => self.0.unknown(entry, &["command", "match", "stdout", "stderr", "status"]),
             }
         }
         if !has_stdout {
-            self.wrong("missing-key", "an answer needs `stdout` (it may be empty)", value.span());
+            self.0.wrong("missing-key", "an answer needs `stdout` (it may be empty)", range.clone());
         }
         match (command, pattern) {
             (Some(command), None) => {
@@ -285,43 +253,17 @@ impl Reader {
             }
             (None, Some((pattern, span))) => match Regex::new(&format!("\\A(?:{pattern})\\z")) {
                 Ok(regex) => profile.by_match.push((regex, answer)),
-                Err(error) => self.wrong("bad-pattern", regex_message(&error), span),
+                Err(error) => {
+                    self.0.wrong("bad-pattern", regex_message(&error), span);
+                }
             },
-            (None, None) => self.wrong("missing-key", "an answer needs `command` or `match`", value.span()),
+            (None, None) => {
+                self.0.wrong("missing-key", "an answer needs `command` or `match`", range);
+            }
             (Some(_), Some(_)) => {
-                self.wrong("two-keys", "an answer has `command` or `match`, not both", value.span());
+                self.0.wrong("two-keys", "an answer has `command` or `match`, not both", range);
             }
         }
-    }
-
-    fn table<'a, 'i>(&mut self, value: &'a Spanned<DeValue<'i>>, name: &str) -> Option<&'a DeTable<'i>> {
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong("wrong-type", format!("`{name}` is a table"), value.span());
-        }
-        table
-    }
-
-    fn text(&mut self, (key, value): Entry<'_, '_>) -> Option<String> {
-        let text = value.get_ref().as_str().map(str::to_owned);
-        if text.is_none() {
-            self.wrong("wrong-type", format!("`{}` is a text in quotes", key.get_ref()), value.span());
-        }
-        text
-    }
-
-    fn number(&mut self, (key, value): Entry<'_, '_>) -> Option<u64> {
-        let number =
-            value.get_ref().as_integer().and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
-        if number.is_none() {
-            self.wrong("wrong-type", format!("`{}` is a whole number", key.get_ref()), value.span());
-        }
-        number
-    }
-
-    fn texts(&mut self, (key, value): Entry<'_, '_>) -> BTreeMap<String, String> {
-        let Some(table) = self.table(value, key.get_ref()) else { return BTreeMap::new() };
-        table.iter().filter_map(|entry| Some((entry.0.get_ref().to_string(), self.text(entry)?))).collect()
     }
 }
 
