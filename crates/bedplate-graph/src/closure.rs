@@ -1,0 +1,434 @@
+//! What a build root has to hold: the closure of requirements.
+//!
+//! A requirement that only one package can meet decides by itself. Where there is a choice, all that is certain goes in
+//! first, and what is in counts; then the best candidate is taken:
+//!
+//! 1. one of a seed group that is preferred, then a package that a spec makes, then one of a repository, then the seed;
+//! 2. one that surely provides the capability before one of which that is a guess;
+//! 3. one that no other candidate obsoletes;
+//! 4. one whose name is the capability;
+//! 5. the newest version, then the first name.
+//!
+//! The rules do not backtrack. A closure that breaks a conflict or misses something is handed to the solver, which does.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bedplate_model::{Dependency, DependencyKind, LooseEvr, RichDependency, Sense, parse_rich};
+use bedplate_solve::PackageId;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::pool::{Origin, Pool};
+
+/// Where candidates may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Mode {
+    /// From anywhere.
+    Normal,
+    /// Not from a spec: what a cycle is cut with.
+    Bootstrap,
+}
+
+/// A dependency with the packages that meet it.
+#[derive(Debug)]
+pub(crate) enum Want {
+    /// One of these packages, the best first.
+    Any(Rc<[PackageId]>),
+    All(Vec<Want>),
+    Or(Vec<Want>),
+    If {
+        then: Box<Want>,
+        condition: Box<Want>,
+        otherwise: Option<Box<Want>>,
+    },
+    Unless {
+        then: Box<Want>,
+        condition: Box<Want>,
+        otherwise: Option<Box<Want>>,
+    },
+}
+
+/// Who has a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Asker {
+    /// The root itself.
+    Root,
+    /// A package in it.
+    Package(PackageId),
+}
+
+/// A requirement by its place in the list of who has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Requirement {
+    pub(crate) asker: Asker,
+    pub(crate) index: usize,
+}
+
+/// The packages of a root.
+#[derive(Debug, Default)]
+pub(crate) struct Closure {
+    /// Each package, and whether it is there to cut a cycle.
+    pub(crate) members: FxHashMap<PackageId, bool>,
+    /// What nothing meets.
+    pub(crate) unmet: Vec<Requirement>,
+}
+
+type WantKey = (String, String, Sense, Mode);
+
+/// Chooses packages, and remembers what it found out.
+#[derive(Debug)]
+pub(crate) struct Chooser<'a> {
+    pool: &'a Pool,
+    wants: RefCell<FxHashMap<WantKey, Rc<Want>>>,
+    of_packages: RefCell<FxHashMap<(PackageId, Mode), Rc<[Rc<Want>]>>>,
+}
+
+impl<'a> Chooser<'a> {
+    pub(crate) fn new(pool: &'a Pool) -> Self {
+        Self { pool, wants: RefCell::default(), of_packages: RefCell::default() }
+    }
+
+    /// The packages that meet a dependency.
+    pub(crate) fn want(&self, dependency: &Dependency, mode: Mode) -> Rc<Want> {
+        let key = (dependency.name.clone(), dependency.evr.clone(), dependency.sense.relation(), mode);
+        if let Some(known) = self.wants.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let want = if dependency.name.starts_with("rpmlib(") {
+            // A feature of rpm itself.
+            Want::All(Vec::new())
+        } else if dependency.is_rich() {
+            match parse_rich(&dependency.name, DependencyKind::Requires) {
+                Ok((tree, _)) => self.rich(&tree, mode),
+                Err(_) => Want::Any(Rc::default()),
+            }
+        } else {
+            Want::Any(self.candidates(&dependency.name, dependency.sense, &dependency.evr, mode).into())
+        };
+        let want = Rc::new(want);
+        self.wants.borrow_mut().insert(key, Rc::clone(&want));
+        want
+    }
+
+    /// The requirements of a package, in the order of its list.
+    pub(crate) fn wants_of(&self, package: PackageId, mode: Mode) -> Rc<[Rc<Want>]> {
+        if let Some(known) = self.of_packages.borrow().get(&(package, mode)) {
+            return Rc::clone(known);
+        }
+        let requires = &self.pool.universe.package(package).requires;
+        let wants: Rc<[Rc<Want>]> = requires.iter().map(|one| self.want(one, mode)).collect();
+        self.of_packages.borrow_mut().insert((package, mode), Rc::clone(&wants));
+        wants
+    }
+
+    fn rich(&self, tree: &RichDependency, mode: Mode) -> Want {
+        let boxed = |tree: &RichDependency| Box::new(self.rich(tree, mode));
+        match tree {
+            RichDependency::Single { .. } | RichDependency::With(_) | RichDependency::Without(..) => {
+                Want::Any(self.set(tree, mode).into())
+            }
+            RichDependency::Group(inner) => self.rich(inner, mode),
+            RichDependency::And(all) => Want::All(all.iter().map(|one| self.rich(one, mode)).collect()),
+            RichDependency::Or(all) => Want::Or(all.iter().map(|one| self.rich(one, mode)).collect()),
+            RichDependency::If { then, condition, otherwise } => Want::If {
+                then: boxed(then),
+                condition: boxed(condition),
+                otherwise: otherwise.as_ref().map(|one| boxed(one)),
+            },
+            RichDependency::Unless { then, condition, otherwise } => Want::Unless {
+                then: boxed(then),
+                condition: boxed(condition),
+                otherwise: otherwise.as_ref().map(|one| boxed(one)),
+            },
+            // rpm's parser takes it, its resolver makes nothing of it.
+            RichDependency::Else(..) => Want::All(Vec::new()),
+        }
+    }
+
+    /// The packages that fit an operand of `with` or `without`, the best first.
+    fn set(&self, tree: &RichDependency, mode: Mode) -> Vec<PackageId> {
+        match tree {
+            RichDependency::Single { name, sense, evr } => self.candidates(name, *sense, evr, mode),
+            RichDependency::Group(inner) => self.set(inner, mode),
+            RichDependency::With(all) => {
+                let mut sets = all.iter().map(|one| self.set(one, mode));
+                let mut found = sets.next().unwrap_or_default();
+                sets.for_each(|set| found.retain(|one| set.contains(one)));
+                found
+            }
+            RichDependency::Without(wanted, unwanted) => {
+                let mut found = self.set(wanted, mode);
+                let unwanted = self.set(unwanted, mode);
+                found.retain(|one| !unwanted.contains(one));
+                found
+            }
+            RichDependency::Or(all) => {
+                let mut found: Vec<PackageId> = Vec::new();
+                for one in all.iter().flat_map(|one| self.set(one, mode)) {
+                    if !found.contains(&one) {
+                        found.push(one);
+                    }
+                }
+                found
+            }
+            // The parser takes nothing else inside `with`.
+            _ => Vec::new(),
+        }
+    }
+
+    fn candidates(&self, name: &str, sense: Sense, evr: &str, mode: Mode) -> Vec<PackageId> {
+        let mut found = self.pool.universe.providers_of(name, sense, evr);
+        if mode == Mode::Bootstrap {
+            found.retain(|one| !matches!(self.pool.origin(*one), Origin::Spec(..)));
+        }
+        if found.len() < 2 {
+            return found;
+        }
+        let package = |id: PackageId| self.pool.universe.package(id);
+        let obsoleted: FxHashSet<PackageId> = found
+            .iter()
+            .copied()
+            .filter(|one| {
+                let own = Dependency::new(package(*one).name(), package(*one).nevra.evr().to_string(), Sense::EQUAL);
+                let others = found.iter().filter(|other| *other != one);
+                others.flat_map(|other| &package(*other).obsoletes).any(|obsoletes| obsoletes.overlaps(&own))
+            })
+            .collect();
+        // Newest first; equal versions by the key below.
+        found.sort_by(|a, b| {
+            let loose = |id: PackageId| package(id).nevra.evr().to_loose();
+            if package(*a).name() == package(*b).name() {
+                LooseEvr::compare(&loose(*b), &loose(*a))
+            } else {
+                std::cmp::Ordering::Equal
+            }
+        });
+        found.sort_by_cached_key(|one| {
+            let package = package(*one);
+            (
+                self.pool.rank(*one),
+                self.pool.is_guess(*one, name),
+                obsoleted.contains(one),
+                package.name() != name,
+                package.name().to_owned(),
+            )
+        });
+        found
+    }
+
+    /// The closure of a root's requirements; `modes` says which are to be met without specs.
+    pub(crate) fn close(&self, wants: &[Rc<Want>], modes: impl Fn(usize) -> Mode) -> Closure {
+        let mut work = Work { chooser: self, closure: Closure::default(), open: VecDeque::new() };
+        let mut deferred: Vec<(Rc<Want>, Requirement, Mode)> = Vec::new();
+        for (index, want) in wants.iter().enumerate() {
+            work.open.push_back((Rc::clone(want), Requirement { asker: Asker::Root, index }, modes(index)));
+        }
+        loop {
+            while let Some(item) = work.open.pop_front() {
+                if !work.decide(&item, false) {
+                    deferred.push(item);
+                }
+            }
+            // All that is certain is in: now one choice, and then what follows from it.
+            let mut chosen = false;
+            let mut rest = Vec::with_capacity(deferred.len());
+            for item in deferred.drain(..) {
+                let is_done = !chosen && work.decide(&item, true);
+                if is_done {
+                    chosen = !work.open.is_empty();
+                }
+                // A condition may come to hold later.
+                if !is_done || item.0.is_conditional() {
+                    rest.push(item);
+                }
+            }
+            deferred = rest;
+            if work.open.is_empty() {
+                return work.closure;
+            }
+        }
+    }
+
+    /// The packages of a closure that a requirement leads to at once.
+    pub(crate) fn met_by(&self, want: &Want, closure: &Closure, found: &mut Vec<PackageId>) {
+        let is_in = |id: &PackageId| closure.members.contains_key(id);
+        match want {
+            Want::Any(candidates) => found.extend(candidates.iter().filter(|one| is_in(one))),
+            Want::All(all) | Want::Or(all) => all.iter().for_each(|one| self.met_by(one, closure, found)),
+            Want::If { then, condition, otherwise } => {
+                if condition.holds(closure) {
+                    self.met_by(then, closure, found);
+                } else if let Some(otherwise) = otherwise {
+                    self.met_by(otherwise, closure, found);
+                }
+            }
+            Want::Unless { then, condition, otherwise } => {
+                if !condition.holds(closure) {
+                    self.met_by(then, closure, found);
+                } else if let Some(otherwise) = otherwise {
+                    self.met_by(otherwise, closure, found);
+                }
+            }
+        }
+    }
+
+    /// The packages of a closure that a package of it leads to at once, each with the place of the requirement.
+    pub(crate) fn next(&self, package: PackageId, closure: &Closure) -> Vec<(usize, PackageId)> {
+        let is_bootstrap = closure.members.get(&package).copied().unwrap_or_default();
+        let mode = if is_bootstrap { Mode::Bootstrap } else { Mode::Normal };
+        let mut next = Vec::new();
+        let mut met = Vec::new();
+        for (index, want) in self.wants_of(package, mode).iter().enumerate() {
+            met.clear();
+            self.met_by(want, closure, &mut met);
+            next.extend(met.iter().map(|one| (index, *one)));
+        }
+        next
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        self.pool
+    }
+}
+
+impl Want {
+    fn is_conditional(&self) -> bool {
+        match self {
+            Self::Any(_) => false,
+            Self::All(all) | Self::Or(all) => all.iter().any(Self::is_conditional),
+            Self::If { .. } | Self::Unless { .. } => true,
+        }
+    }
+
+    /// True if the packages meet it.
+    pub(crate) fn holds(&self, closure: &Closure) -> bool {
+        match self {
+            Self::Any(candidates) => candidates.iter().any(|one| closure.members.contains_key(one)),
+            Self::All(all) => all.iter().all(|one| one.holds(closure)),
+            Self::Or(all) => all.iter().any(|one| one.holds(closure)),
+            Self::If { then, condition, otherwise } => match (condition.holds(closure), otherwise) {
+                (true, _) => then.holds(closure),
+                (false, Some(otherwise)) => otherwise.holds(closure),
+                (false, None) => true,
+            },
+            Self::Unless { then, condition, otherwise } => match (condition.holds(closure), otherwise) {
+                (false, _) => then.holds(closure),
+                (true, Some(otherwise)) => otherwise.holds(closure),
+                (true, None) => true,
+            },
+        }
+    }
+}
+
+/// A closure while it grows.
+struct Work<'w, 'a> {
+    chooser: &'w Chooser<'a>,
+    closure: Closure,
+    open: VecDeque<(Rc<Want>, Requirement, Mode)>,
+}
+
+impl Work<'_, '_> {
+    /// Meets a requirement; false if there is a choice and `choose` is not set.
+    fn decide(&mut self, (want, requirement, mode): &(Rc<Want>, Requirement, Mode), choose: bool) -> bool {
+        self.meet(want, *requirement, *mode, choose)
+    }
+
+    fn meet(&mut self, want: &Want, requirement: Requirement, mode: Mode, choose: bool) -> bool {
+        match want {
+            Want::Any(candidates) => {
+                if self.is_met(candidates) {
+                    return true;
+                }
+                match candidates.len() {
+                    0 => self.miss(requirement),
+                    1 => self.add(candidates[0], mode),
+                    _ if choose => self.add(candidates[0], mode),
+                    _ => return false,
+                }
+                true
+            }
+            Want::All(all) => all.iter().fold(true, |done, one| self.meet(one, requirement, mode, choose) && done),
+            Want::Or(all) => {
+                if all.iter().any(|one| one.holds(&self.closure)) {
+                    return true;
+                }
+                let possible: Vec<&Want> = all.iter().filter(|one| one.is_possible()).collect();
+                match possible[..] {
+                    [] => self.miss(requirement),
+                    [one] => return self.meet(one, requirement, mode, choose),
+                    [first, ..] if choose => return self.meet(first, requirement, mode, true),
+                    _ => return false,
+                }
+                true
+            }
+            Want::If { then, condition, otherwise } => {
+                self.branch(condition.holds(&self.closure), then, otherwise.as_deref(), requirement, mode, choose)
+            }
+            Want::Unless { then, condition, otherwise } => {
+                self.branch(!condition.holds(&self.closure), then, otherwise.as_deref(), requirement, mode, choose)
+            }
+        }
+    }
+
+    /// A condition is only decided when all that is certain is in.
+    fn branch(
+        &mut self,
+        holds: bool,
+        then: &Want,
+        otherwise: Option<&Want>,
+        requirement: Requirement,
+        mode: Mode,
+        choose: bool,
+    ) -> bool {
+        if !choose {
+            return false;
+        }
+        match (holds, otherwise) {
+            (true, _) => self.meet(then, requirement, mode, choose),
+            (false, Some(otherwise)) => self.meet(otherwise, requirement, mode, choose),
+            (false, None) => true,
+        }
+    }
+
+    /// True if a package that is in meets it. The seed does not where a spec would, unless it is there to cut a cycle.
+    fn is_met(&self, candidates: &[PackageId]) -> bool {
+        let pool = self.chooser.pool;
+        let Some(best) = candidates.first().map(|one| pool.rank(*one)) else { return false };
+        candidates.iter().any(|one| match self.closure.members.get(one) {
+            Some(is_bootstrap) => *is_bootstrap || pool.rank(*one) == best,
+            None => false,
+        })
+    }
+
+    fn miss(&mut self, requirement: Requirement) {
+        if !self.closure.unmet.contains(&requirement) {
+            self.closure.unmet.push(requirement);
+        }
+    }
+
+    fn add(&mut self, package: PackageId, mode: Mode) {
+        let is_bootstrap = mode == Mode::Bootstrap;
+        if let Some(known) = self.closure.members.get_mut(&package) {
+            *known |= is_bootstrap;
+            return;
+        }
+        self.closure.members.insert(package, is_bootstrap);
+        for (index, want) in self.chooser.wants_of(package, mode).iter().enumerate() {
+            let requirement = Requirement { asker: Asker::Package(package), index };
+            self.open.push_back((Rc::clone(want), requirement, mode));
+        }
+    }
+}
+
+impl Want {
+    /// True if packages exist that could meet it.
+    pub(crate) fn is_possible(&self) -> bool {
+        match self {
+            Self::Any(candidates) => !candidates.is_empty(),
+            Self::All(all) => all.iter().all(Self::is_possible),
+            Self::Or(all) => all.iter().any(Self::is_possible),
+            Self::If { .. } | Self::Unless { .. } => true,
+        }
+    }
+}

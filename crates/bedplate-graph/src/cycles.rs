@@ -1,0 +1,411 @@
+//! Cycles of builds, and what to take from the seed to break them.
+//!
+//! The builds of a strongly connected component wait for each other. A *unit* is one `BuildRequires` of one build; a cut is
+//! a set of units that, met by the seed or by prebuilt packages, leaves no cycle. The cut is the answer of a hitting-set
+//! problem that grows: cycles that a cut leaves over become constraints, until none is left. Small problems are solved
+//! exactly (the cut is then a minimum); large ones greedily, and what is not needed is taken out again (it is then minimal:
+//! no unit of it can be spared).
+
+use rustc_hash::FxHashSet;
+
+use crate::pool::SpecId;
+
+/// One `BuildRequires` of one build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unit {
+    /// The build.
+    pub spec: SpecId,
+    /// The place in [`crate::Spec::build_requires`].
+    pub index: u32,
+}
+
+/// What the search is about: for each spec of a component its units, each with the specs that it leads to.
+#[derive(Debug, Default)]
+pub(crate) struct Component {
+    /// The specs, sorted.
+    pub(crate) specs: Vec<SpecId>,
+    /// The units, sorted, with what each leads to within the component, and what it costs to cut it.
+    pub(crate) units: Vec<(Unit, Vec<SpecId>, u32)>,
+}
+
+/// A set of units that breaks all cycles of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) units: Vec<Unit>,
+    /// True if no cheaper cut exists; else no unit of it can be spared.
+    pub(crate) is_minimum: bool,
+}
+
+/// How many steps the exact search may take.
+const MAX_STEPS: u32 = 200_000;
+
+/// The strongly connected components of a graph with more than one node, or with an edge to itself; each sorted, in the
+/// order of their first nodes. Tarjan's algorithm, without recursion.
+pub(crate) fn components(edges: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    const NEW: u32 = u32::MAX;
+    let mut order = vec![NEW; edges.len()];
+    let mut low = vec![0; edges.len()];
+    let mut on_stack = vec![false; edges.len()];
+    let (mut stack, mut found, mut next) = (Vec::new(), Vec::new(), 0);
+    for start in 0..edges.len() {
+        if order[start] != NEW {
+            continue;
+        }
+        let mut calls: Vec<(usize, usize)> = vec![(start, 0)];
+        while let Some((node, at)) = calls.last_mut() {
+            let node = *node;
+            if *at == 0 && order[node] == NEW {
+                order[node] = next;
+                low[node] = next;
+                next += 1;
+                stack.push(node);
+                on_stack[node] = true;
+            }
+            if let Some(to) = edges[node].get(*at) {
+                let to = *to as usize;
+                *at += 1;
+                if order[to] == NEW {
+                    calls.push((to, 0));
+                } else if on_stack[to] {
+                    low[node] = low[node].min(order[to]);
+                }
+                continue;
+            }
+            calls.pop();
+            if let Some((parent, _)) = calls.last() {
+                low[*parent] = low[*parent].min(low[node]);
+            }
+            if low[node] == order[node] {
+                let at = stack.iter().rposition(|one| *one == node).unwrap_or(0);
+                let mut members: Vec<u32> = stack.drain(at..).map(number).collect();
+                members.iter().for_each(|one| on_stack[*one as usize] = false);
+                members.sort_unstable();
+                if members.len() > 1 || edges[node].contains(&number(node)) {
+                    found.push(members);
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).expect("a graph has fewer than 2^32 nodes")
+}
+
+impl Component {
+    fn place(&self, spec: SpecId) -> usize {
+        self.specs.binary_search(&spec).unwrap_or(usize::MAX)
+    }
+
+    /// The edges that are left without some units.
+    fn edges(&self, without: &FxHashSet<usize>) -> Vec<Vec<u32>> {
+        let mut edges = vec![Vec::new(); self.specs.len()];
+        for (at, (unit, leads_to, _)) in self.units.iter().enumerate() {
+            if !without.contains(&at) {
+                let from = &mut edges[self.place(unit.spec)];
+                from.extend(leads_to.iter().map(|to| number(self.place(*to))));
+            }
+        }
+        for list in &mut edges {
+            list.sort_unstable();
+            list.dedup();
+        }
+        edges
+    }
+
+    fn is_acyclic(&self, without: &FxHashSet<usize>) -> bool {
+        components(&self.edges(without)).is_empty()
+    }
+
+    /// The shortest cycle through a spec, as specs in forward order.
+    pub(crate) fn shortest_cycle(&self, start: SpecId, without: &FxHashSet<usize>) -> Option<Vec<SpecId>> {
+        shortest_cycle(&self.edges(without), self.place(start))
+            .map(|cycle| cycle.into_iter().map(|at| self.specs[at]).collect())
+    }
+
+    /// The shortest cycle that begins with a unit, as specs in forward order from the unit's own.
+    pub(crate) fn cycle_through(&self, unit: usize) -> Vec<SpecId> {
+        let (unit, leads_to, _) = &self.units[unit];
+        let edges = self.edges(&FxHashSet::default());
+        let start = self.place(unit.spec);
+        if leads_to.contains(&unit.spec) {
+            return vec![unit.spec];
+        }
+        let first: Vec<usize> = leads_to.iter().map(|to| self.place(*to)).collect();
+        let path = shortest_path(&edges, &first, start).unwrap_or_default();
+        std::iter::once(unit.spec).chain(path.into_iter().filter(|at| *at != start).map(|at| self.specs[at])).collect()
+    }
+
+    /// One unit for each hop of a cycle, none of them of `without`: a cut has to have one of these.
+    fn constraint(&self, cycle: &[SpecId], without: &FxHashSet<usize>) -> Vec<usize> {
+        let hops = cycle.iter().zip(cycle.iter().cycle().skip(1));
+        let mut found: Vec<usize> = hops
+            .filter_map(|(from, to)| {
+                self.units.iter().enumerate().position(|(at, (unit, leads_to, _))| {
+                    unit.spec == *from && leads_to.contains(to) && !without.contains(&at)
+                })
+            })
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// A cut of least cost, or one of which no unit can be spared.
+    pub(crate) fn cut(&self) -> Cut {
+        let mut constraints: Vec<Vec<usize>> = Vec::new();
+        let mut chosen: FxHashSet<usize> = FxHashSet::default();
+        let mut is_minimum = true;
+        loop {
+            let edges = self.edges(&chosen);
+            let rest = components(&edges);
+            if rest.is_empty() {
+                break;
+            }
+            let before = constraints.len();
+            for members in &rest {
+                for start in members {
+                    let Some(cycle) = self.shortest_cycle(self.specs[*start as usize], &chosen) else { continue };
+                    let constraint = self.constraint(&cycle, &chosen);
+                    if !constraints.contains(&constraint) {
+                        constraints.push(constraint);
+                    }
+                }
+            }
+            debug_assert!(before < constraints.len(), "a cycle that is left is one that no constraint is about");
+            let costs: Vec<u32> = self.units.iter().map(|(_, _, cost)| *cost).collect();
+            let (hit, exact) = hitting_set(&constraints, &costs);
+            is_minimum &= exact;
+            chosen = hit.into_iter().collect();
+        }
+        // What a greedy search took too much is given back, dearest first.
+        let mut order: Vec<usize> = chosen.iter().copied().collect();
+        order.sort_by_key(|unit| (std::cmp::Reverse(self.units[*unit].2), std::cmp::Reverse(*unit)));
+        for unit in order {
+            chosen.remove(&unit);
+            if !self.is_acyclic(&chosen) {
+                chosen.insert(unit);
+            }
+        }
+        let mut units: Vec<Unit> = chosen.iter().map(|at| self.units[*at].0).collect();
+        units.sort_unstable();
+        Cut { units, is_minimum }
+    }
+}
+
+fn shortest_cycle(edges: &[Vec<u32>], start: usize) -> Option<Vec<usize>> {
+    if edges[start].contains(&number(start)) {
+        return Some(vec![start]);
+    }
+    let first: Vec<usize> = edges[start].iter().map(|to| *to as usize).collect();
+    let mut path = shortest_path(edges, &first, start)?;
+    path.pop();
+    path.insert(0, start);
+    Some(path)
+}
+
+/// The shortest path from one of `first` to `goal`, both ends in it.
+fn shortest_path(edges: &[Vec<u32>], first: &[usize], goal: usize) -> Option<Vec<usize>> {
+    const NONE: usize = usize::MAX;
+    let mut from = vec![None; edges.len()];
+    let mut queue: std::collections::VecDeque<usize> = std::collections::VecDeque::new();
+    for node in first {
+        if from[*node].is_none() {
+            from[*node] = Some(NONE);
+            queue.push_back(*node);
+        }
+    }
+    while let Some(node) = queue.pop_front() {
+        if node == goal {
+            let mut path = vec![node];
+            let mut at = node;
+            while let Some(before) = from[at].filter(|before| *before != NONE) {
+                path.push(before);
+                at = before;
+            }
+            path.reverse();
+            return Some(path);
+        }
+        for to in &edges[node] {
+            let to = *to as usize;
+            if from[to].is_none() {
+                from[to] = Some(node);
+                queue.push_back(to);
+            }
+        }
+    }
+    None
+}
+
+/// A set that has a member of each constraint: of least cost, if the search comes to its end (the second value says so).
+fn hitting_set(constraints: &[Vec<usize>], costs: &[u32]) -> (Vec<usize>, bool) {
+    // A constraint that has another in it asks for nothing more.
+    let sets: Vec<FxHashSet<usize>> = constraints.iter().map(|one| one.iter().copied().collect()).collect();
+    let mut kept: Vec<&Vec<usize>> = Vec::new();
+    for (at, one) in constraints.iter().enumerate() {
+        let is_implied = constraints.iter().enumerate().any(|(other, smaller)| {
+            other != at
+                && smaller.len() <= one.len()
+                && (smaller.len() < one.len() || other < at)
+                && smaller.iter().all(|unit| sets[at].contains(unit))
+        });
+        if !is_implied {
+            kept.push(one);
+        }
+    }
+    kept.sort_by_key(|one| one.len());
+    let greedy = greedy(&kept, costs);
+    let mut search = Search { constraints: &kept, costs, best_cost: cost_of(&greedy, costs), best: greedy, steps: 0 };
+    search.run(&mut Vec::new(), 0);
+    let exact = search.steps < MAX_STEPS;
+    (search.best, exact)
+}
+
+fn cost_of(units: &[usize], costs: &[u32]) -> u64 {
+    units.iter().map(|unit| u64::from(costs[*unit])).sum()
+}
+
+/// Takes the unit that hits most for its cost, again and again; ties go to the first.
+fn greedy(constraints: &[&Vec<usize>], costs: &[u32]) -> Vec<usize> {
+    let mut open: Vec<&Vec<usize>> = constraints.to_vec();
+    let mut chosen = Vec::new();
+    let mut hits = vec![0_u64; costs.len()];
+    while !open.is_empty() {
+        hits.fill(0);
+        open.iter().flat_map(|one| one.iter()).for_each(|unit| hits[*unit] += 1);
+        let better = |a: &usize, b: &usize| {
+            let (left, right) = (hits[*a] * u64::from(costs[*b]), hits[*b] * u64::from(costs[*a]));
+            left.cmp(&right).then(b.cmp(a))
+        };
+        let Some(unit) = (0..costs.len()).filter(|unit| hits[*unit] > 0).max_by(better) else { break };
+        chosen.push(unit);
+        open.retain(|one| !one.contains(&unit));
+    }
+    chosen
+}
+
+/// Branch and bound over the constraints that are not hit yet.
+struct Search<'a> {
+    constraints: &'a [&'a Vec<usize>],
+    costs: &'a [u32],
+    best: Vec<usize>,
+    best_cost: u64,
+    steps: u32,
+}
+
+impl Search<'_> {
+    fn run(&mut self, chosen: &mut Vec<usize>, cost: u64) {
+        self.steps += 1;
+        if self.steps >= MAX_STEPS {
+            return;
+        }
+        let open: Vec<&Vec<usize>> =
+            self.constraints.iter().copied().filter(|one| !one.iter().any(|unit| chosen.contains(unit))).collect();
+        if open.is_empty() {
+            if cost < self.best_cost {
+                self.best_cost = cost;
+                self.best = chosen.clone();
+            }
+            return;
+        }
+        // Constraints without a common unit each cost at least their cheapest unit.
+        let mut used: FxHashSet<usize> = FxHashSet::default();
+        let mut bound = cost;
+        for one in &open {
+            if one.iter().all(|unit| !used.contains(unit)) {
+                bound += one.iter().map(|unit| u64::from(self.costs[*unit])).min().unwrap_or(0);
+                used.extend(one.iter());
+            }
+        }
+        if bound >= self.best_cost {
+            return;
+        }
+        for unit in open[0].clone() {
+            chosen.push(unit);
+            self.run(chosen, cost + u64::from(self.costs[unit]));
+            chosen.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(units: &[(u32, &[u32], u32)]) -> Component {
+        let mut specs: Vec<SpecId> = units.iter().map(|(spec, _, _)| SpecId(*spec)).collect();
+        specs.sort_unstable();
+        specs.dedup();
+        let mut counts = vec![0; 100];
+        let units = units.iter().map(|(spec, to, cost)| {
+            let index = counts[*spec as usize];
+            counts[*spec as usize] += 1;
+            (Unit { spec: SpecId(*spec), index }, to.iter().map(|one| SpecId(*one)).collect(), *cost)
+        });
+        Component { specs, units: units.collect() }
+    }
+
+    #[test]
+    fn components_are_found() {
+        let edges = [vec![1], vec![2], vec![0], vec![3], vec![0], vec![6], vec![5, 4]];
+        assert_eq!(components(&edges), [vec![0, 1, 2], vec![3], vec![5, 6]]);
+    }
+
+    #[test]
+    fn a_cut_is_the_cheapest() {
+        // 0 → 1 → 0 and 0 → 2 → 0: one unit of 0 leads to both.
+        let both = component(&[(0, &[1, 2], 1), (1, &[0], 1), (2, &[0], 1)]);
+        let want = Cut { units: vec![Unit { spec: SpecId(0), index: 0 }], is_minimum: true };
+        assert_eq!(both.cut(), want);
+        // The same, but that unit cannot be had.
+        let dear = component(&[(0, &[1, 2], 1000), (1, &[0], 1), (2, &[0], 1)]);
+        let units = vec![Unit { spec: SpecId(1), index: 0 }, Unit { spec: SpecId(2), index: 0 }];
+        assert_eq!(dear.cut(), Cut { units, is_minimum: true });
+        // A hop of two units: both are needed, or the one of the way back.
+        let double = component(&[(0, &[1], 1), (0, &[1], 1), (1, &[0], 1)]);
+        assert_eq!(double.cut().units, [Unit { spec: SpecId(1), index: 0 }]);
+        let own = component(&[(4, &[4], 1)]);
+        assert_eq!(own.cut().units.len(), 1);
+    }
+
+    /// Every cut leaves no cycle, no unit of it can be spared, and an exact one is as cheap as trying all.
+    #[test]
+    fn cuts_of_random_components_are_right() {
+        let mut state = 7_u64;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            u32::try_from((state >> 33) % u64::from(below)).unwrap()
+        };
+        for _ in 0..300 {
+            let nodes = 2 + random(4);
+            let mut units = Vec::new();
+            for _ in 0..nodes + random(5) {
+                let to: Vec<u32> = (0..1 + random(2)).map(|_| random(nodes)).collect();
+                units.push((random(nodes), to, 1 + random(3)));
+            }
+            let borrowed: Vec<(u32, &[u32], u32)> = units.iter().map(|(a, b, c)| (*a, &b[..], *c)).collect();
+            let mut all = component(&borrowed);
+            all.specs = (0..nodes).map(SpecId).collect();
+            let cut = all.cut();
+            let places = |cut: &[Unit]| -> FxHashSet<usize> {
+                cut.iter().map(|unit| all.units.iter().position(|(one, _, _)| one == unit).unwrap()).collect()
+            };
+            let chosen = places(&cut.units);
+            assert!(all.is_acyclic(&chosen));
+            for unit in &chosen {
+                let mut fewer = chosen.clone();
+                fewer.remove(unit);
+                assert!(!all.is_acyclic(&fewer), "a unit can be spared");
+            }
+            let cost = |set: &FxHashSet<usize>| set.iter().map(|at| all.units[*at].2).sum::<u32>();
+            let cheapest = (0..1_u32 << all.units.len())
+                .map(|bits| (0..all.units.len()).filter(|at| bits >> at & 1 == 1).collect::<FxHashSet<usize>>())
+                .filter(|set| all.is_acyclic(set))
+                .map(|set| cost(&set))
+                .min();
+            assert!(!cut.is_minimum || Some(cost(&chosen)) == cheapest, "{all:?}\n{cut:?} {cheapest:?}");
+        }
+    }
+}

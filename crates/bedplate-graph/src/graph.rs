@@ -1,0 +1,630 @@
+//! The build graph: nodes, what they wait for, cycles, waves.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bedplate_diag::Diagnostic;
+use bedplate_solve::Repository;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::capability::CapabilityLock;
+use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
+use crate::cycles::{self, Component, Unit};
+use crate::input::Spec;
+use crate::pool::{Origin, Pool, SpecId};
+use crate::schedule::{self, DEFAULT_SECONDS, Durations};
+use crate::seed::Seed;
+use crate::why::Step;
+
+/// What a graph is made of.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// The specs.
+    pub specs: Vec<Spec>,
+    /// The seed; an empty one if there is none.
+    pub seed: Seed,
+    /// What earlier builds taught.
+    pub lock: CapabilityLock,
+    /// Repositories of built packages.
+    pub repositories: Vec<Repository>,
+    /// How long builds took.
+    pub durations: Durations,
+}
+
+/// A node of a graph, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeKind {
+    /// Builds the packages of a spec.
+    Build,
+    /// Runs its `%check`, after the build; nothing waits for it.
+    Check,
+}
+
+/// Whether a node will run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It has to run.
+    Planned,
+    /// A repository has all packages of the spec in this version.
+    Built,
+    /// It cannot run: something it needs is not there, or is blocked itself.
+    Blocked,
+    /// The spec is not for this architecture.
+    Excluded,
+}
+
+/// A build or a check.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The spec.
+    pub spec: SpecId,
+    /// Build or check.
+    pub kind: NodeKind,
+    /// The builds that it waits for, sorted.
+    pub needs: Vec<SpecId>,
+    /// Groups of the seed that are in its root, as places in [`Pool::groups`], sorted.
+    pub groups: Vec<u32>,
+    /// Whether it will run.
+    pub state: State,
+    /// The first wave is 1; 0 if it does not run.
+    pub wave: u32,
+    /// How long it should take, in seconds; 0 if it does not run.
+    pub seconds: f64,
+    /// True if that was recorded, false if it is a guess.
+    pub is_recorded: bool,
+    /// The longest way from its start to the end of all that waits for it, in seconds.
+    pub remaining: f64,
+    /// True if a delay of it delays everything.
+    pub is_critical: bool,
+}
+
+/// A unit of a cut.
+#[derive(Debug, Clone)]
+pub struct CutUnit {
+    /// Which `BuildRequires` of which spec.
+    pub unit: Unit,
+    /// The packages of the seed or of a repository that take its place; none if nothing can.
+    pub by: Vec<String>,
+}
+
+/// A cycle, in forward order: each hop leads from one spec to the next, the last one back to the first.
+#[derive(Debug, Clone)]
+pub struct Cycle {
+    /// The specs, beginning with that whose requirement is to be cut.
+    pub specs: Vec<SpecId>,
+    /// The steps from each spec to the next.
+    pub hops: Vec<Vec<Step>>,
+}
+
+/// Specs that wait for each other.
+#[derive(Debug, Clone)]
+pub struct CycleGroup {
+    /// The specs, sorted.
+    pub specs: Vec<SpecId>,
+    /// What to take from the seed, or prebuilt, to break all cycles of the group.
+    pub cut: Vec<CutUnit>,
+    /// True if no smaller cut exists; else no unit of it can be spared.
+    pub is_minimum: bool,
+    /// For each unit of the cut, the shortest cycle that begins with it.
+    pub cycles: Vec<Cycle>,
+}
+
+impl CycleGroup {
+    /// True if the seed or a repository can take the place of every unit of the cut.
+    pub fn is_cut(&self) -> bool {
+        self.cut.iter().all(|unit| !unit.by.is_empty())
+    }
+}
+
+/// The root of a build or check: what it asks for, and what is in it.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) closure: Closure,
+    /// The requirements that are met without specs.
+    pub(crate) seeded: FxHashSet<usize>,
+}
+
+/// The graph of all specs.
+#[derive(Debug)]
+pub struct BuildGraph {
+    /// The specs, sorted by name.
+    pub specs: Vec<Spec>,
+    /// The packages.
+    pub pool: Pool,
+    /// The builds, in the order of the specs, and then the checks.
+    pub nodes: Vec<Node>,
+    /// The cycles that were found, whether the seed cuts them or not.
+    pub cycles: Vec<CycleGroup>,
+    /// What is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The roots of the builds, in the order of the specs.
+    pub(crate) roots: Vec<Root>,
+    check_nodes: BTreeMap<SpecId, NodeId>,
+}
+
+/// The cost of a unit that neither the seed nor a repository can take the place of.
+const IMPOSSIBLE: u32 = 1000;
+
+impl BuildGraph {
+    /// Makes the graph of some specs. What is wrong is in [`Self::diagnostics`]; the rest of the graph is good nevertheless.
+    pub fn new(inputs: Inputs) -> Self {
+        let Inputs { mut specs, seed, lock, repositories, durations } = inputs;
+        specs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+        let mut diagnostics = refuse_duplicates(&mut specs);
+        let pool = Pool::new(&specs, &seed, &lock, repositories);
+        let chooser = Chooser::new(&pool);
+        let mut maker =
+            Maker { specs: &specs, pool: &pool, chooser: &chooser, roots: Vec::new(), blocked: FxHashSet::default() };
+        maker.roots = (0..specs.len()).map(|at| maker.root(at, FxHashSet::default())).collect();
+        let cycles = maker.break_cycles();
+        let checks = maker.checks();
+        diagnostics.extend(maker.unknown_capabilities(&checks, &seed));
+        diagnostics.extend(maker.uncut_cycles(&cycles));
+        let Maker { roots, blocked, .. } = maker;
+        let mut graph =
+            Self { nodes: Vec::new(), check_nodes: BTreeMap::new(), specs, cycles, diagnostics, roots, pool };
+        graph.make_nodes(&blocked, &checks, &durations);
+        graph
+    }
+
+    /// The node that builds a spec.
+    pub fn build_node(&self, spec: SpecId) -> NodeId {
+        NodeId(spec.0)
+    }
+
+    /// The node that checks a spec, if it has a `%check`.
+    pub fn check_node(&self, spec: SpecId) -> Option<NodeId> {
+        self.check_nodes.get(&spec).copied()
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// A spec.
+    pub fn spec(&self, id: SpecId) -> &Spec {
+        &self.specs[id.0 as usize]
+    }
+
+    /// True if nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The time that nodes take with some workers, in seconds, each started when what it needs is done.
+    pub fn makespan(&self, nodes: &[NodeId], workers: usize) -> f64 {
+        let place: FxHashMap<NodeId, usize> = nodes.iter().copied().zip(0..).collect();
+        let needs: Vec<Vec<usize>> = nodes
+            .iter()
+            .map(|id| self.node_needs(*id).filter_map(|need| place.get(&need).copied()).collect())
+            .collect();
+        let times: Vec<f64> = nodes.iter().map(|id| self.node(*id).seconds).collect();
+        let remaining: Vec<f64> = nodes.iter().map(|id| self.node(*id).remaining).collect();
+        schedule::makespan(&needs, &times, &remaining, workers)
+    }
+
+    /// The nodes that a node waits for.
+    pub fn node_needs(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let node = self.node(id);
+        let own = (node.kind == NodeKind::Check).then(|| self.build_node(node.spec));
+        node.needs.iter().map(|spec| self.build_node(*spec)).chain(own)
+    }
+
+    fn make_nodes(&mut self, blocked: &FxHashSet<SpecId>, checks: &[(SpecId, Root)], durations: &Durations) {
+        let ids = || (0..).map(SpecId).zip(&self.specs);
+        for (id, spec) in ids() {
+            let root = &self.roots[id.0 as usize];
+            let state = if spec.excluded.is_some() {
+                State::Excluded
+            } else if self.is_built(id) {
+                State::Built
+            } else if blocked.contains(&id) {
+                State::Blocked
+            } else {
+                State::Planned
+            };
+            let needs = if state == State::Excluded { Vec::new() } else { specs_in(&self.pool, &root.closure) };
+            let recorded = durations.build(&spec.name);
+            let node = new_node(id, NodeKind::Build, needs, groups_in(&self.pool, &root.closure), state, recorded);
+            self.nodes.push(node);
+        }
+        let mut check_nodes = Vec::new();
+        for (id, root) in checks {
+            let build = &self.nodes[id.0 as usize];
+            let state =
+                if root.closure.unmet.is_empty() || build.state == State::Built { build.state } else { State::Blocked };
+            let mut needs = specs_in(&self.pool, &root.closure);
+            needs.retain(|need| need != id);
+            let recorded = durations.check(&self.spec(*id).name);
+            let groups = groups_in(&self.pool, &root.closure);
+            check_nodes.push(new_node(*id, NodeKind::Check, needs, groups, state, recorded));
+        }
+        for node in check_nodes {
+            let id = NodeId(u32::try_from(self.nodes.len()).expect("a graph has fewer than 2^32 nodes"));
+            self.check_nodes.insert(node.spec, id);
+            self.nodes.push(node);
+        }
+        self.settle();
+    }
+
+    fn is_built(&self, id: SpecId) -> bool {
+        is_built(&self.pool, self.spec(id), id)
+    }
+
+    /// States that follow from states, waves, and the critical path.
+    fn settle(&mut self) {
+        let order = self.order();
+        for id in &order {
+            let is_stuck = |need: NodeId| matches!(self.node(need).state, State::Blocked | State::Excluded);
+            if self.node(*id).state == State::Planned && self.node_needs(*id).any(is_stuck) {
+                self.nodes[id.0 as usize].state = State::Blocked;
+            }
+            let above = self.node_needs(*id).map(|need| self.node(need).wave).max().unwrap_or(0);
+            let node = &mut self.nodes[id.0 as usize];
+            if node.state == State::Planned {
+                node.wave = above + 1;
+            } else {
+                node.seconds = 0.0;
+            }
+        }
+        let places: Vec<usize> = order.iter().map(|id| id.0 as usize).collect();
+        let needs: Vec<Vec<usize>> = (0..self.nodes.len())
+            .map(|at| {
+                // A node that does not run keeps nobody waiting, and waits for nobody.
+                let runs = |node: &Node| node.state == State::Planned;
+                let id = NodeId(u32::try_from(at).unwrap_or(u32::MAX));
+                let needs = self.node_needs(id).filter(|need| runs(self.node(*need)) && runs(self.node(id)));
+                needs.map(|need| need.0 as usize).collect()
+            })
+            .collect();
+        let times: Vec<f64> = self.nodes.iter().map(|node| node.seconds).collect();
+        let remaining = schedule::remaining(&places, &needs, &times);
+        for (node, remaining) in self.nodes.iter_mut().zip(&remaining) {
+            node.remaining = *remaining;
+        }
+        let first = |all: &mut dyn Iterator<Item = usize>| {
+            all.min_by(|a, b| remaining[*b].total_cmp(&remaining[*a]).then(a.cmp(b))).filter(|at| remaining[*at] > 0.0)
+        };
+        let mut users = vec![Vec::new(); self.nodes.len()];
+        for (node, needs) in needs.iter().enumerate() {
+            needs.iter().for_each(|need| users[*need].push(node));
+        }
+        let mut next = first(&mut (0..self.nodes.len()));
+        while let Some(at) = next {
+            self.nodes[at].is_critical = true;
+            next = first(&mut users[at].iter().copied());
+        }
+    }
+
+    /// All nodes, each after what it waits for. What waits for a cycle that nothing cuts comes last.
+    fn order(&self) -> Vec<NodeId> {
+        let mut waits: Vec<usize> = Vec::with_capacity(self.nodes.len());
+        let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); self.nodes.len()];
+        let ids = || (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId);
+        for id in ids() {
+            // A build that is blocked or done waits for nothing; this also opens the cycles that nothing cuts.
+            let waits_for: Vec<NodeId> =
+                if self.node(id).state == State::Planned { self.node_needs(id).collect() } else { Vec::new() };
+            waits_for.iter().for_each(|need| users[need.0 as usize].push(id));
+            waits.push(waits_for.len());
+        }
+        let mut order: Vec<NodeId> = ids().filter(|id| waits[id.0 as usize] == 0).collect();
+        let mut at = 0;
+        while let Some(id) = order.get(at).copied() {
+            at += 1;
+            for user in &users[id.0 as usize] {
+                waits[user.0 as usize] -= 1;
+                if waits[user.0 as usize] == 0 {
+                    order.push(*user);
+                }
+            }
+        }
+        debug_assert_eq!(order.len(), self.nodes.len(), "no cycle is left");
+        order
+    }
+}
+
+fn new_node(
+    spec: SpecId,
+    kind: NodeKind,
+    needs: Vec<SpecId>,
+    groups: Vec<u32>,
+    state: State,
+    recorded: Option<f64>,
+) -> Node {
+    // Tests take a part of the time that a build takes.
+    let guess = if kind == NodeKind::Build { DEFAULT_SECONDS } else { DEFAULT_SECONDS / 2.0 };
+    Node {
+        spec,
+        kind,
+        needs,
+        groups,
+        state,
+        wave: 0,
+        seconds: recorded.unwrap_or(guess),
+        is_recorded: recorded.is_some(),
+        remaining: 0.0,
+        is_critical: false,
+    }
+}
+
+/// True if a repository has all packages that a spec makes.
+fn is_built(pool: &Pool, spec: &Spec, id: SpecId) -> bool {
+    let mut packages = pool.packages_of(id).peekable();
+    spec.excluded.is_none() && packages.peek().is_some() && packages.all(|package| pool.prebuilt(package).is_some())
+}
+
+/// The specs whose packages are in a root, sorted.
+fn specs_in(pool: &Pool, closure: &Closure) -> Vec<SpecId> {
+    let mut found: Vec<SpecId> = closure.members.keys().filter_map(|one| pool.spec_of(*one)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The groups of the seed that are in a root, sorted.
+fn groups_in(pool: &Pool, closure: &Closure) -> Vec<u32> {
+    let of = |origin| if let Origin::Seed(group) = origin { Some(group) } else { None };
+    let mut found: Vec<u32> = closure.members.keys().filter_map(|one| of(pool.origin(*one))).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Two specs of one name: the second is left out.
+fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let mut first: FxHashMap<String, usize> = FxHashMap::default();
+    let mut made: FxHashMap<String, usize> = FxHashMap::default();
+    for at in 0..specs.len() {
+        if specs[at].excluded.is_some() {
+            continue;
+        }
+        if let Some(known) = first.get(&specs[at].name) {
+            let known = &specs[*known];
+            let mut wrong = Diagnostic::error("duplicate-spec", format!("two specs have the name `{}`", known.name))
+                .note(format!("the other is {}", known.path), known.span)
+                .hint("take one of them away, or give it another name");
+            wrong.span = specs[at].span;
+            diagnostics.push(wrong);
+            specs[at].excluded = Some(format!("{} has the same name", specs[first[&specs[at].name]].path));
+            continue;
+        }
+        first.insert(specs[at].name.clone(), at);
+        for package in &specs[at].packages {
+            let nevra = package.package.nevra.to_string();
+            if let Some(known) = made.get(&nevra).filter(|known| **known != at) {
+                let known = &specs[*known];
+                let mut wrong = Diagnostic::error("duplicate-package", format!("two specs make `{nevra}`"))
+                    .note(format!("the other is {}", known.path), known.span)
+                    .hint("only one spec may make a package of one name, version and architecture");
+                wrong.span = specs[at].span;
+                diagnostics.push(wrong);
+            }
+            made.entry(nevra).or_insert(at);
+        }
+    }
+    diagnostics
+}
+
+/// A graph while it is made.
+pub(crate) struct Maker<'a> {
+    pub(crate) specs: &'a [Spec],
+    pub(crate) pool: &'a Pool,
+    pub(crate) chooser: &'a Chooser<'a>,
+    pub(crate) roots: Vec<Root>,
+    /// Specs that cannot be built.
+    pub(crate) blocked: FxHashSet<SpecId>,
+}
+
+impl Maker<'_> {
+    /// The wants of a root, in the order of [`Spec::build_requires`].
+    fn wants(&self, spec: &Spec, seeded: &FxHashSet<usize>) -> Vec<Rc<Want>> {
+        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
+        let all = spec.build_requires.iter().enumerate();
+        all.map(|(at, wanted)| self.chooser.want(&wanted.dependency, mode(at))).collect()
+    }
+
+    fn root(&self, at: usize, seeded: FxHashSet<usize>) -> Root {
+        let spec = &self.specs[at];
+        if spec.excluded.is_some() {
+            return Root { closure: Closure::default(), seeded };
+        }
+        let wants = self.wants(spec, &seeded);
+        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
+        let closure = self.chooser.close(&wants, mode);
+        Root { closure, seeded }
+    }
+
+    /// The roots of the checks: those of the builds, and what only the check needs.
+    fn checks(&self) -> Vec<(SpecId, Root)> {
+        let mut found = Vec::new();
+        for (spec, id) in self.specs.iter().zip(0..) {
+            let Some(check) = spec.check.as_ref().filter(|_| spec.excluded.is_none()) else { continue };
+            let seeded = self.roots[id as usize].seeded.clone();
+            let mut wants = self.wants(spec, &seeded);
+            wants.extend(check.iter().map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
+            let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
+            let closure = self.chooser.close(&wants, mode);
+            found.push((SpecId(id), Root { closure, seeded }));
+        }
+        found
+    }
+
+    /// What each build waits for. Those that are built already, or cannot be, wait for nothing.
+    fn edges(&self) -> Vec<Vec<u32>> {
+        let waits = |(at, root): (usize, &Root)| {
+            let id = spec_id(at);
+            if self.blocked.contains(&id) || is_built(self.pool, &self.specs[at], id) {
+                return Vec::new();
+            }
+            specs_in(self.pool, &root.closure).into_iter().map(|spec| spec.0).collect()
+        };
+        self.roots.iter().enumerate().map(waits).collect()
+    }
+
+    /// Finds all cycles and cuts those that can be cut.
+    fn break_cycles(&mut self) -> Vec<CycleGroup> {
+        let mut groups: Vec<CycleGroup> = Vec::new();
+        loop {
+            let found = cycles::components(&self.edges());
+            if found.is_empty() {
+                return groups;
+            }
+            for members in found {
+                let component = self.component(&members);
+                let cut = component.cut();
+                let group = self.group(&component, &cut);
+                for unit in &group.cut {
+                    let at = unit.unit.spec.0 as usize;
+                    if unit.by.is_empty() {
+                        self.blocked.insert(unit.unit.spec);
+                    } else {
+                        let mut seeded = std::mem::take(&mut self.roots[at].seeded);
+                        seeded.insert(unit.unit.index as usize);
+                        self.roots[at] = self.root(at, seeded);
+                    }
+                }
+                groups.push(group);
+            }
+        }
+    }
+
+    fn component(&self, members: &[u32]) -> Component {
+        let inside: FxHashSet<SpecId> = members.iter().map(|one| SpecId(*one)).collect();
+        let mut units = Vec::new();
+        for spec in members {
+            let at = *spec as usize;
+            let root = &self.roots[at];
+            for (index, want) in self.wants(&self.specs[at], &root.seeded).iter().enumerate() {
+                let leads_to = self.leads_to(want, &root.closure, &inside);
+                if leads_to.is_empty() {
+                    continue;
+                }
+                let unit = Unit { spec: SpecId(*spec), index: u32::try_from(index).unwrap_or(u32::MAX) };
+                let cost = if self.replacement(unit).is_empty() { IMPOSSIBLE } else { 1 };
+                units.push((unit, leads_to, cost));
+            }
+        }
+        Component { specs: members.iter().map(|one| SpecId(*one)).collect(), units }
+    }
+
+    /// The specs of a set that a requirement leads to in a root, sorted.
+    fn leads_to(&self, want: &Want, closure: &Closure, inside: &FxHashSet<SpecId>) -> Vec<SpecId> {
+        let mut open = Vec::new();
+        self.chooser.met_by(want, closure, &mut open);
+        let mut seen: FxHashSet<_> = open.iter().copied().collect();
+        let mut found = Vec::new();
+        while let Some(package) = open.pop() {
+            found.extend(self.pool.spec_of(package).filter(|spec| inside.contains(spec)));
+            for (_, next) in self.chooser.next(package, closure) {
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The packages that meet a unit without any spec; none if that cannot be.
+    fn replacement(&self, unit: Unit) -> Vec<String> {
+        let wanted = &self.specs[unit.spec.0 as usize].build_requires[unit.index as usize];
+        let want = self.chooser.want(&wanted.dependency, Mode::Bootstrap);
+        let closure = self.chooser.close(&[Rc::clone(&want)], |_| Mode::Bootstrap);
+        if !closure.unmet.is_empty() {
+            return Vec::new();
+        }
+        let mut met = Vec::new();
+        self.chooser.met_by(&want, &closure, &mut met);
+        met.sort_unstable();
+        met.dedup();
+        met.into_iter().map(|package| self.pool.describe(package)).collect()
+    }
+
+    fn group(&self, component: &Component, cut: &cycles::Cut) -> CycleGroup {
+        let units = cut.units.iter().map(|unit| CutUnit { unit: *unit, by: self.replacement(*unit) }).collect();
+        let cycles = cut.units.iter().map(|unit| {
+            let at = component.units.iter().position(|(one, _, _)| one == unit).unwrap_or(0);
+            let specs = component.cycle_through(at);
+            let hops = specs.iter().zip(specs.iter().cycle().skip(1)).enumerate();
+            let hops = hops.map(|(place, (from, to))| {
+                let first = (place == 0).then_some(unit.index as usize);
+                self.steps(*from, *to, first)
+            });
+            Cycle { hops: hops.collect(), specs }
+        });
+        CycleGroup { specs: component.specs.clone(), cycles: cycles.collect(), cut: units, is_minimum: cut.is_minimum }
+    }
+
+    fn steps(&self, from: SpecId, to: SpecId, first: Option<usize>) -> Vec<Step> {
+        let spec = &self.specs[from.0 as usize];
+        let root = &self.roots[from.0 as usize];
+        let wants = self.wants(spec, &root.seeded);
+        crate::why::chain(self.chooser, self.specs, from, &wants, &root.closure, first, |package| {
+            self.pool.spec_of(package) == Some(to)
+        })
+        .unwrap_or_default()
+    }
+
+    /// A diagnostic for each cycle that nothing cuts.
+    fn uncut_cycles(&self, groups: &[CycleGroup]) -> Vec<Diagnostic> {
+        let name = |spec: &SpecId| self.specs[spec.0 as usize].name.clone();
+        let mut found = Vec::new();
+        for group in groups {
+            for (unit, cycle) in group.cut.iter().zip(&group.cycles).filter(|(unit, _)| unit.by.is_empty()) {
+                let spec = &self.specs[unit.unit.spec.0 as usize];
+                let wanted = &spec.build_requires[unit.unit.index as usize];
+                let way: Vec<String> = cycle.specs.iter().chain(cycle.specs.first()).map(name).collect();
+                let mut wrong =
+                    Diagnostic::error("uncut-cycle", format!("builds wait for each other: {}", way.join(" → ")));
+                wrong.span = wanted.span.or(spec.span);
+                for step in cycle.hops.iter().flatten() {
+                    wrong = wrong.note(step.to_string(), step.span);
+                }
+                let capability = wanted.dependency.to_string();
+                found.push(wrong.hint(format!(
+                    "neither the seed nor a repository provides `{capability}`: add it to a group of the seed, or give a repository that has it prebuilt"
+                )));
+            }
+        }
+        found
+    }
+
+    /// A diagnostic for each capability that nothing provides: an error if a build needs it.
+    fn unknown_capabilities(&mut self, checks: &[(SpecId, Root)], seed: &Seed) -> Vec<Diagnostic> {
+        let mut unknown = crate::why::Unknown::new(self.specs, self.pool, seed);
+        let roots = self.roots.iter().enumerate().map(|(at, root)| (spec_id(at), root, false));
+        let checks = checks.iter().map(|(id, root)| (*id, root, true));
+        for (id, root, is_check) in roots.chain(checks) {
+            if !root.closure.unmet.is_empty() && !is_check && !is_built(self.pool, &self.specs[id.0 as usize], id) {
+                self.blocked.insert(id);
+            }
+            for requirement in &root.closure.unmet {
+                unknown.in_root(id, *requirement);
+            }
+        }
+        // Packages that are in no root: their builds are good, and nobody can install them.
+        for (package, _) in self.pool.universe.packages() {
+            if !matches!(self.pool.origin(package), Origin::Spec(..)) {
+                continue;
+            }
+            for (index, want) in self.chooser.wants_of(package, Mode::Normal).iter().enumerate() {
+                if !want.is_possible() {
+                    unknown.of_package(Requirement { asker: Asker::Package(package), index });
+                }
+            }
+        }
+        unknown.diagnostics()
+    }
+}
+
+pub(crate) fn spec_id(at: usize) -> SpecId {
+    SpecId(u32::try_from(at).expect("fewer than 2^32 specs fit in memory"))
+}

@@ -1,0 +1,149 @@
+//! When what is built: waves, the critical path, and how long it should take.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use bedplate_diag::{Diagnostic, SourceId, Span};
+use serde_json::Value;
+
+/// How long a build is thought to take if nothing is recorded, in seconds.
+pub const DEFAULT_SECONDS: f64 = 60.0;
+
+/// Recorded durations, in seconds, of builds and checks by the name of the source package.
+///
+/// The file has a JSON object on each line; a later line for the same source wins:
+///
+/// ```text
+/// {"source":"zlib","build":12.5,"check":3.1}
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Durations {
+    build: BTreeMap<String, f64>,
+    check: BTreeMap<String, f64>,
+}
+
+impl Durations {
+    /// Reads a file of durations; `source` is the id for the places of its mistakes.
+    ///
+    /// # Errors
+    /// All mistakes of the file, each with its place.
+    pub fn parse(source: SourceId, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let (mut durations, mut wrong) = (Self::default(), Vec::new());
+        let mut start = 0;
+        for line in text.split('\n') {
+            let span = Span::new(source, start, start + line.len());
+            start += line.len() + 1;
+            if line.trim().is_empty() {
+                continue;
+            }
+            if let Err(message) = durations.read_line(line) {
+                wrong.push(
+                    Diagnostic::error("bad-duration", message)
+                        .at(span)
+                        .hint("a line is `{\"source\":\"NAME\",\"build\":SECONDS,\"check\":SECONDS}`"),
+                );
+            }
+        }
+        if wrong.is_empty() { Ok(durations) } else { Err(wrong) }
+    }
+
+    fn read_line(&mut self, line: &str) -> Result<(), String> {
+        let value: Value = serde_json::from_str(line).map_err(|error| format!("the line is no JSON: {error}"))?;
+        let source = value["source"].as_str().ok_or("the line has no `source`")?;
+        for (key, list) in [("build", &mut self.build), ("check", &mut self.check)] {
+            let Some(value) = value.get(key) else { continue };
+            let seconds = value.as_f64().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+            let seconds = seconds.ok_or_else(|| format!("`{key}` is no number of seconds"))?;
+            list.insert(source.to_owned(), seconds);
+        }
+        Ok(())
+    }
+
+    /// The recorded time of a build, in seconds.
+    pub fn build(&self, source: &str) -> Option<f64> {
+        self.build.get(source).copied()
+    }
+
+    /// The recorded time of a check, in seconds.
+    pub fn check(&self, source: &str) -> Option<f64> {
+        self.check.get(source).copied()
+    }
+}
+
+/// A time that can be sorted: whole milliseconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times are positive and below centuries")]
+fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1000.0).round() as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "centuries in milliseconds fit")]
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+/// The length of the longest way from each node to the end of the work that waits for it, its own time in it, in seconds.
+///
+/// `order` has every node after what it needs.
+pub(crate) fn remaining(order: &[usize], needs: &[Vec<usize>], times: &[f64]) -> Vec<f64> {
+    let mut longest = times.to_vec();
+    for node in order.iter().rev() {
+        for need in &needs[*node] {
+            longest[*need] = longest[*need].max(times[*need] + longest[*node]);
+        }
+    }
+    longest
+}
+
+/// How long the work takes with some workers, in seconds: ready nodes start by the longest remaining way, as the builder
+/// starts them.
+pub(crate) fn makespan(needs: &[Vec<usize>], times: &[f64], remaining: &[f64], workers: usize) -> f64 {
+    let mut waits: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut users = vec![Vec::new(); needs.len()];
+    for (node, needs) in needs.iter().enumerate() {
+        needs.iter().for_each(|need| users[*need].push(node));
+    }
+    let mut ready: BinaryHeap<(u64, Reverse<usize>)> = BinaryHeap::new();
+    let enter = |ready: &mut BinaryHeap<_>, node: usize| ready.push((milliseconds(remaining[node]), Reverse(node)));
+    (0..needs.len()).filter(|node| waits[*node] == 0).for_each(|node| enter(&mut ready, node));
+    let mut running: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+    let mut now = 0;
+    loop {
+        while running.len() < workers.max(1) {
+            let Some((_, Reverse(node))) = ready.pop() else { break };
+            running.push(Reverse((now + milliseconds(times[node]), node)));
+        }
+        let Some(Reverse((end, node))) = running.pop() else { return seconds(now) };
+        now = end;
+        for user in &users[node] {
+            waits[*user] -= 1;
+            if waits[*user] == 0 {
+                enter(&mut ready, *user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_mistakes_have_lines() {
+        let text = "{\"source\":\"a\",\"build\":2}\n\n{\"source\":\"a\",\"build\":3.5,\"check\":1}\n";
+        let durations = Durations::parse(SourceId(0), text).unwrap();
+        assert_eq!((durations.build("a"), durations.check("a"), durations.build("b")), (Some(3.5), Some(1.0), None));
+        let text = "{\n{\"source\":\"a\",\"build\":-1}\n{\"build\":1}\n";
+        let wrong = Durations::parse(SourceId(0), text).unwrap_err();
+        assert_eq!(wrong.iter().map(|one| one.span.unwrap().start).collect::<Vec<_>>(), [0, 2, 28]);
+    }
+
+    #[test]
+    fn the_longest_way_is_started_first() {
+        // 0 and 1 are ready; 2 (long) needs 1. One worker: the sum. Two: 1 and 2 beside 0.
+        let (needs, times) = (vec![vec![], vec![], vec![1]], [5.0, 1.0, 5.0]);
+        let remaining = remaining(&[0, 1, 2], &needs, &times);
+        assert_eq!(remaining, [5.0, 6.0, 5.0]);
+        let took = |workers| makespan(&needs, &times, &remaining, workers);
+        assert!((took(1) - 11.0).abs() < 1e-9 && (took(2) - 6.0).abs() < 1e-9);
+    }
+}
