@@ -120,6 +120,17 @@ impl Sources {
         SourceId(u32::try_from(self.base.len() + at).unwrap_or(u32::MAX))
     }
 
+    /// Takes in the texts of another collection over the same base; gives what its spans are here.
+    pub fn absorb(&mut self, other: Self) -> impl Fn(Span) -> Span + use<> {
+        let base = self.base.len();
+        let shift = u32::try_from(self.own.len()).unwrap_or(u32::MAX);
+        self.own.extend(other.own);
+        move |span| {
+            let is_shared = (span.source.0 as usize) < base;
+            if is_shared { span } else { Span { source: SourceId(span.source.0.saturating_add(shift)), ..span } }
+        }
+    }
+
     /// The text of an id, if the id is of this collection.
     pub fn get(&self, id: SourceId) -> Option<&Arc<Source>> {
         let at = id.0 as usize;
@@ -176,5 +187,18 @@ mod tests {
         assert_eq!(sources.get(SourceId(0)).map(|s| s.name().to_owned()).as_deref(), Some("macros"));
         assert_eq!(sources.get(id).map(|s| s.name().to_owned()).as_deref(), Some("x.spec"));
         assert!(sources.get(SourceId(2)).is_none());
+    }
+
+    #[test]
+    fn a_collection_takes_in_another() {
+        let base = Arc::new(vec![Arc::new(Source::new("macros", "%a b"))]);
+        let mut all = Sources::with_base(Arc::clone(&base));
+        all.add(Source::new("x.spec", "x"));
+        let mut other = Sources::with_base(base);
+        let id = other.add(Source::new("y.spec", "y"));
+        let here = all.absorb(other);
+        assert_eq!(here(Span::new(SourceId(0), 1, 2)).source, SourceId(0));
+        let span = here(Span::new(id, 0, 1));
+        assert_eq!(all.locate(span).map(|(name, _)| name), Some("y.spec"));
     }
 }

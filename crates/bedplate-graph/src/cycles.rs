@@ -37,7 +37,7 @@ pub(crate) struct Cut {
 }
 
 /// How many steps the exact search may take.
-const MAX_STEPS: u32 = 200_000;
+const MAX_STEPS: u32 = 5_000;
 
 /// The strongly connected components of a graph with more than one node, or with an edge to itself; each sorted, in the
 /// order of their first nodes. Tarjan's algorithm, without recursion.
@@ -155,31 +155,10 @@ impl Component {
 
     /// A cut of least cost, or one of which no unit can be spared.
     pub(crate) fn cut(&self) -> Cut {
-        let mut constraints: Vec<Vec<usize>> = Vec::new();
-        let mut chosen: FxHashSet<usize> = FxHashSet::default();
-        let mut is_minimum = true;
-        loop {
-            let edges = self.edges(&chosen);
-            let rest = components(&edges);
-            if rest.is_empty() {
-                break;
-            }
-            let before = constraints.len();
-            for members in &rest {
-                for start in members {
-                    let Some(cycle) = self.shortest_cycle(self.specs[*start as usize], &chosen) else { continue };
-                    let constraint = self.constraint(&cycle, &chosen);
-                    if !constraints.contains(&constraint) {
-                        constraints.push(constraint);
-                    }
-                }
-            }
-            debug_assert!(before < constraints.len(), "a cycle that is left is one that no constraint is about");
-            let costs: Vec<u32> = self.units.iter().map(|(_, _, cost)| *cost).collect();
-            let (hit, exact) = hitting_set(&constraints, &costs);
-            is_minimum &= exact;
-            chosen = hit.into_iter().collect();
-        }
+        let costs: Vec<u32> = self.units.iter().map(|(_, _, cost)| *cost).collect();
+        let mut constraints = Constraints::default();
+        let chosen = self.hit_all(&mut constraints, |constraints| Some(greedy(constraints, &costs)));
+        let mut chosen = chosen.unwrap_or_default();
         // What a greedy search took too much is given back, dearest first.
         let mut order: Vec<usize> = chosen.iter().copied().collect();
         order.sort_by_key(|unit| (std::cmp::Reverse(self.units[*unit].2), std::cmp::Reverse(*unit)));
@@ -189,9 +168,51 @@ impl Component {
                 chosen.insert(unit);
             }
         }
+        let mut search = Search { costs: &costs, best: Vec::new(), best_cost: 0, steps: 0 };
+        let exact = self.hit_all(&mut constraints, |constraints| search.least(constraints));
+        let is_minimum = exact.is_some();
+        let cost = |units: &FxHashSet<usize>| units.iter().map(|unit| u64::from(costs[*unit])).sum::<u64>();
+        // Of two that cost the same, the greedy one: it does not depend on how far the search got.
+        let chosen = exact.filter(|exact| cost(exact) < cost(&chosen)).unwrap_or(chosen);
         let mut units: Vec<Unit> = chosen.iter().map(|at| self.units[*at].0).collect();
         units.sort_unstable();
         Cut { units, is_minimum }
+    }
+
+    /// Chooses units until no cycle is left: cycles that a choice leaves over become constraints of the next.
+    fn hit_all(
+        &self,
+        constraints: &mut Constraints,
+        mut choose: impl FnMut(&[Vec<usize>]) -> Option<Vec<usize>>,
+    ) -> Option<FxHashSet<usize>> {
+        loop {
+            let chosen: FxHashSet<usize> = choose(&constraints.list)?.into_iter().collect();
+            let rest = components(&self.edges(&chosen));
+            if rest.is_empty() {
+                return Some(chosen);
+            }
+            let before = constraints.list.len();
+            for start in rest.iter().flatten() {
+                let Some(cycle) = self.shortest_cycle(self.specs[*start as usize], &chosen) else { continue };
+                constraints.add(self.constraint(&cycle, &chosen));
+            }
+            debug_assert!(before < constraints.list.len(), "a cycle that is left is one that no constraint is about");
+        }
+    }
+}
+
+/// Sets of units of each of which a cut has one.
+#[derive(Default)]
+struct Constraints {
+    list: Vec<Vec<usize>>,
+    seen: FxHashSet<Vec<usize>>,
+}
+
+impl Constraints {
+    fn add(&mut self, units: Vec<usize>) {
+        if self.seen.insert(units.clone()) {
+            self.list.push(units);
+        }
     }
 }
 
@@ -239,37 +260,9 @@ fn shortest_path(edges: &[Vec<u32>], first: &[usize], goal: usize) -> Option<Vec
     None
 }
 
-/// A set that has a member of each constraint: of least cost, if the search comes to its end (the second value says so).
-fn hitting_set(constraints: &[Vec<usize>], costs: &[u32]) -> (Vec<usize>, bool) {
-    // A constraint that has another in it asks for nothing more.
-    let sets: Vec<FxHashSet<usize>> = constraints.iter().map(|one| one.iter().copied().collect()).collect();
-    let mut kept: Vec<&Vec<usize>> = Vec::new();
-    for (at, one) in constraints.iter().enumerate() {
-        let is_implied = constraints.iter().enumerate().any(|(other, smaller)| {
-            other != at
-                && smaller.len() <= one.len()
-                && (smaller.len() < one.len() || other < at)
-                && smaller.iter().all(|unit| sets[at].contains(unit))
-        });
-        if !is_implied {
-            kept.push(one);
-        }
-    }
-    kept.sort_by_key(|one| one.len());
-    let greedy = greedy(&kept, costs);
-    let mut search = Search { constraints: &kept, costs, best_cost: cost_of(&greedy, costs), best: greedy, steps: 0 };
-    search.run(&mut Vec::new(), 0);
-    let exact = search.steps < MAX_STEPS;
-    (search.best, exact)
-}
-
-fn cost_of(units: &[usize], costs: &[u32]) -> u64 {
-    units.iter().map(|unit| u64::from(costs[*unit])).sum()
-}
-
 /// Takes the unit that hits most for its cost, again and again; ties go to the first.
-fn greedy(constraints: &[&Vec<usize>], costs: &[u32]) -> Vec<usize> {
-    let mut open: Vec<&Vec<usize>> = constraints.to_vec();
+fn greedy(constraints: &[Vec<usize>], costs: &[u32]) -> Vec<usize> {
+    let mut open: Vec<&Vec<usize>> = constraints.iter().collect();
     let mut chosen = Vec::new();
     let mut hits = vec![0_u64; costs.len()];
     while !open.is_empty() {
@@ -286,9 +279,8 @@ fn greedy(constraints: &[&Vec<usize>], costs: &[u32]) -> Vec<usize> {
     chosen
 }
 
-/// Branch and bound over the constraints that are not hit yet.
+/// Branch and bound for a hitting set of least cost. All calls of one cut share the number of steps.
 struct Search<'a> {
-    constraints: &'a [&'a Vec<usize>],
     costs: &'a [u32],
     best: Vec<usize>,
     best_cost: u64,
@@ -296,35 +288,45 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(&mut self, chosen: &mut Vec<usize>, cost: u64) {
+    /// A set of least cost; `None` if that takes too many steps.
+    fn least(&mut self, constraints: &[Vec<usize>]) -> Option<Vec<usize>> {
+        let mut order: Vec<&[usize]> = constraints.iter().map(Vec::as_slice).collect();
+        order.sort_by_key(|one| one.len());
+        self.best = greedy(constraints, self.costs);
+        self.best_cost = self.best.iter().map(|unit| u64::from(self.costs[*unit])).sum();
+        self.run(&order, &mut Vec::new(), 0);
+        (self.steps < MAX_STEPS).then(|| self.best.clone())
+    }
+
+    /// `open` are the constraints that are not hit yet.
+    fn run(&mut self, open: &[&[usize]], chosen: &mut Vec<usize>, cost: u64) {
         self.steps += 1;
         if self.steps >= MAX_STEPS {
             return;
         }
-        let open: Vec<&Vec<usize>> =
-            self.constraints.iter().copied().filter(|one| !one.iter().any(|unit| chosen.contains(unit))).collect();
-        if open.is_empty() {
+        let Some(first) = open.first() else {
             if cost < self.best_cost {
                 self.best_cost = cost;
-                self.best = chosen.clone();
+                self.best.clone_from(chosen);
             }
             return;
-        }
+        };
         // Constraints without a common unit each cost at least their cheapest unit.
-        let mut used: FxHashSet<usize> = FxHashSet::default();
+        let mut used = vec![false; self.costs.len()];
         let mut bound = cost;
-        for one in &open {
-            if one.iter().all(|unit| !used.contains(unit)) {
+        for one in open {
+            if one.iter().all(|unit| !used[*unit]) {
                 bound += one.iter().map(|unit| u64::from(self.costs[*unit])).min().unwrap_or(0);
-                used.extend(one.iter());
+                one.iter().for_each(|unit| used[*unit] = true);
             }
         }
         if bound >= self.best_cost {
             return;
         }
-        for unit in open[0].clone() {
-            chosen.push(unit);
-            self.run(chosen, cost + u64::from(self.costs[unit]));
+        for unit in *first {
+            let rest: Vec<&[usize]> = open.iter().copied().filter(|one| !one.contains(unit)).collect();
+            chosen.push(*unit);
+            self.run(&rest, chosen, cost + u64::from(self.costs[*unit]));
             chosen.pop();
         }
     }

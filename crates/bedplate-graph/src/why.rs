@@ -242,9 +242,31 @@ impl BuildGraph {
         chain(&chooser, &self.specs, spec, &wants, &root.closure, None, |package| self.is_goal(package, goal))
     }
 
+    /// The requirements of the build of a spec, each with the packages that meet it, in the order of the list; those for
+    /// `%check` only are left out.
+    pub fn direct_needs(&self, spec: SpecId) -> Vec<(Step, PackageId)> {
+        let chooser = Chooser::new(&self.pool);
+        let root = &self.roots[spec.0 as usize];
+        let (mut found, mut met) = (Vec::new(), Vec::new());
+        for (index, wanted) in self.spec(spec).build_requires.iter().enumerate() {
+            let mode = if root.seeded.contains(&index) { Mode::Bootstrap } else { Mode::Normal };
+            met.clear();
+            chooser.met_by(&chooser.want(&wanted.dependency, mode), &root.closure, &mut met);
+            let requirement = Requirement { asker: Asker::Root, index };
+            found.extend(met.iter().map(|one| (step(&self.pool, &self.specs, Some(spec), requirement, *one), *one)));
+        }
+        found
+    }
+
     /// The shortest chain from a package to something that is installed with it, in forward order.
     pub fn why_installed(&self, package: PackageId, goal: Goal) -> Option<Vec<Step>> {
         package_chain(&Chooser::new(&self.pool), &self.specs, package, |found| self.is_goal(found, goal))
+    }
+
+    /// Of packages that provide the same, the one that a root would get.
+    pub fn best_of(&self, packages: &[PackageId]) -> Option<PackageId> {
+        let key = |id: &PackageId| (self.pool.rank(*id), self.pool.universe.package(*id).name().to_owned(), *id);
+        packages.iter().copied().min_by_key(key)
     }
 
     fn is_goal(&self, package: PackageId, goal: Goal) -> bool {

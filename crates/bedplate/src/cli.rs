@@ -1,8 +1,11 @@
 //! The arguments, declared once: help and the reference are made from here.
 
+mod graph;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ui::ColorChoice;
+pub(crate) use graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
 
 /// Builds a small, hardened, signed container-host OS image from RPM specs
 ///
@@ -22,6 +25,37 @@ pub(crate) enum Command {
     /// Read RPM specs: what they say, how they expand, what is wrong with them
     #[command(subcommand)]
     Spec(SpecCommand),
+    /// Show what has to be built before what: waves, cycles, the critical path
+    ///
+    /// Reads all specs, resolves the root of each build, and finds all cycles at once. What is wrong with the specs (a
+    /// capability that nothing provides, a cycle that the seed cannot cut) is reported in one run; the exit code is 2 then.
+    #[command(after_help = "Examples:
+  bedplate graph                                     waves and the critical path
+  bedplate graph --svg -o graph.svg                  a drawing; open it in a browser
+  bedplate graph --focus openssl --depth 2 --dot | dot -Tpdf -o openssl.pdf
+  bedplate graph --cycles                            every cycle in forward order, and what cuts it
+  bedplate graph --json | jq -r '.nodes[] | select(.critical) | .name'")]
+    Graph(GraphArgs),
+    /// Explain why something is needed, why it cannot be had, and what it would rebuild
+    ///
+    /// With one name: what asks for it, what is wrong with it, and which builds follow if it changes. With two: the shortest
+    /// chain from the first to the second, with the capability on each arrow and the line of the spec that it stands in.
+    #[command(after_help = "Examples:
+  bedplate why curl                                  who needs it, and what is rebuilt when it changes
+  bedplate why systemd openssl                       why is openssl in the root of systemd's build?
+  bedplate why 'pkgconfig(libcrypto)'                who provides it, and who asks for it
+  bedplate why --json systemd openssl | jq '.chain[].capability'")]
+    Why(WhyArgs),
+    /// Show what a build of some targets would do, and how long it should take
+    ///
+    /// Lists what would be fetched, built and checked, wave by wave, what is taken from repositories (`--repo`) because it
+    /// is there in the same version, and which groups of the seed are needed. Nothing is done.
+    #[command(after_help = "Examples:
+  bedplate plan                                      all specs
+  bedplate plan curl openssh                         these, and what they need
+  bedplate plan --repo out/RPMS systemd              what is built already is taken from there
+  bedplate plan --json -j 16 | jq .seconds")]
+    Plan(PlanArgs),
 }
 
 #[derive(Debug, Subcommand)]

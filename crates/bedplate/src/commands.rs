@@ -1,3 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod graph;
+pub(crate) mod plan;
 pub(crate) mod spec;
+pub(crate) mod why;

@@ -11,6 +11,7 @@ mod outcome;
 mod query_format;
 mod settings;
 mod ui;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,9 @@ pub use ui::{ColorChoice, Ui};
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
     match cli.command {
         cli::Command::Spec(command) => commands::spec::run(command, ui),
+        cli::Command::Graph(args) => commands::graph::run(&args, ui),
+        cli::Command::Why(args) => commands::why::run(&args, ui),
+        cli::Command::Plan(args) => commands::plan::run(&args, ui),
     }
 }
 

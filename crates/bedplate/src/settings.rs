@@ -125,7 +125,7 @@ fn chain(
 }
 
 /// Reads a file whose parser reports diagnostics.
-fn read_checked<T>(
+pub(crate) fn read_checked<T>(
     path: &str,
     ui: &Ui,
     parse: impl FnOnce(bedplate_diag::SourceId, &str) -> Result<T, Vec<Diagnostic>>,

@@ -1,6 +1,6 @@
 //! `bedplate spec`: reading specs.
 
-mod evaluate;
+pub(crate) mod evaluate;
 mod expand;
 mod lint;
 mod macros;

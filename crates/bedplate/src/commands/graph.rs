@@ -1,0 +1,82 @@
+//! `bedplate graph`: what has to be built before what.
+
+mod json;
+mod text;
+
+use bedplate_graph::SpecId;
+use rustc_hash::FxHashSet;
+
+use crate::cli::GraphArgs;
+use crate::outcome::{Failure, Outcome};
+use crate::ui::Ui;
+use crate::workspace::{Found, Workspace};
+
+pub(crate) use json::{node_fields, state, step as step_json, times as times_json};
+pub(crate) use text::{chain as chain_text, duration, many, name as node_name, times as times_text, wrapped};
+
+/// Prints the graph.
+pub(crate) fn run(args: &GraphArgs, ui: &Ui) -> Result<Outcome, Failure> {
+    let workspace = Workspace::load(&args.workspace, ui)?;
+    let shown = match &args.focus {
+        Some(name) => around(&workspace, &specs_of(&workspace, name)?, args.depth),
+        None => (0..workspace.graph.specs.len()).map(|at| SpecId(u32::try_from(at).unwrap_or(u32::MAX))).collect(),
+    };
+    let text = if args.json {
+        format!("{:#}\n", json::graph(&workspace, &shown, args.cycles))
+    } else if args.cycles {
+        text::cycles(&workspace, &shown)
+    } else {
+        text::graph(&workspace, &shown)
+    };
+    match &args.output {
+        Some(path) => std::fs::write(path, text).map_err(|error| Failure::io("cannot write", path, &error))?,
+        None => ui.print(&text)?,
+    }
+    Ok(if workspace.is_good() { Outcome::Good } else { Outcome::BadInput })
+}
+
+/// The specs that a name stands for.
+pub(crate) fn specs_of(workspace: &Workspace, name: &str) -> Result<Vec<SpecId>, Failure> {
+    match workspace.find(name)? {
+        Found::Spec(spec) => Ok(vec![spec]),
+        Found::Packages(packages) => {
+            let mut specs: Vec<SpecId> =
+                packages.iter().filter_map(|package| workspace.graph.pool.spec_of(*package)).collect();
+            specs.dedup();
+            if specs.is_empty() {
+                let from = workspace.graph.pool.describe(packages[0]);
+                return Err(Failure::input(format!("no spec makes `{name}`: it is {from}")));
+            }
+            Ok(specs)
+        }
+    }
+}
+
+/// Some specs, and those at most some steps away: what they ask for themselves, and what asks for them.
+fn around(workspace: &Workspace, start: &[SpecId], depth: u32) -> FxHashSet<SpecId> {
+    let graph = &workspace.graph;
+    let count = graph.specs.len();
+    let direct: Vec<Vec<SpecId>> = (0..count)
+        .map(|at| {
+            let needs = graph.direct_needs(SpecId(u32::try_from(at).unwrap_or(u32::MAX)));
+            needs.into_iter().filter_map(|(_, package)| graph.pool.spec_of(package)).collect()
+        })
+        .collect();
+    let mut shown: FxHashSet<SpecId> = start.iter().copied().collect();
+    for forwards in [true, false] {
+        let mut edge: Vec<SpecId> = start.to_vec();
+        for _ in 0..depth {
+            let next: Vec<SpecId> = if forwards {
+                edge.iter().flat_map(|spec| direct[spec.0 as usize].iter().copied()).collect()
+            } else {
+                let uses = |at: &usize| direct[*at].iter().any(|need| edge.contains(need));
+                (0..count).filter(uses).map(|at| SpecId(u32::try_from(at).unwrap_or(u32::MAX))).collect()
+            };
+            shown.extend(&next);
+            edge = next;
+            edge.sort_unstable();
+            edge.dedup();
+        }
+    }
+    shown
+}

@@ -1,0 +1,294 @@
+//! Specs, seed, locks and repositories become a build graph.
+
+use std::path::Path;
+
+use bedplate_diag::{Diagnostic, Severity, SourceId, Sources, Span};
+use bedplate_graph::{BuildGraph, CapabilityLock, Durations, Fetch, Inputs, Seed, Spec, SpecId, SpecPackage, Wanted};
+use bedplate_model::{BinaryPackage, Dependency, DependencyKind};
+use bedplate_solve::PackageId;
+use bedplate_spec::{BuildSection, Evaluation, Package, SourcePackage, Tag};
+
+use crate::cli::{SpecPaths, WorkspaceArgs};
+use crate::commands::spec::evaluate;
+use crate::outcome::Failure;
+use crate::settings::{SpecPath, World, read_checked, spec_paths};
+use crate::ui::Ui;
+
+const DEFAULT_SEED: &str = "toolkit/seed/debian-trixie.toml";
+
+/// The build graph of a run, and the texts that its places are in.
+pub(crate) struct Workspace {
+    pub(crate) graph: BuildGraph,
+    pub(crate) sources: Sources,
+    /// How many builds run at a time.
+    pub(crate) jobs: usize,
+    /// Specs that rpm would not take; they are not in the graph.
+    pub(crate) bad_specs: usize,
+}
+
+impl Workspace {
+    /// Reads everything, makes the graph, and prints all that is wrong; what is good is in the graph nevertheless.
+    pub(crate) fn load(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
+        let workspace = Self::load_quietly(args, ui)?;
+        ui.diagnostics(&workspace.graph.diagnostics, &workspace.sources);
+        Ok(workspace)
+    }
+
+    /// The same, and prints only what is wrong with files as such, not what is wrong with the graph.
+    pub(crate) fn load_quietly(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
+        let world = World::new(&args.macros, ui)?;
+        let paths = SpecPaths { paths: args.specs.clone(), list: None, root: None, passes: 1, jobs: None };
+        let specs = spec_paths(&paths)?;
+        let mut sources = world.config.sources();
+        let (mut good, mut wrong) = (Vec::new(), Vec::new());
+        let target = args.macros.target.split('-').next().unwrap_or_default().to_owned();
+        let read = |path: &SpecPath, found: Evaluation| read_spec(&world, path, found, &target);
+        let mut bad_specs = 0;
+        evaluate::each(&world, &paths, &specs, false, read, |read: ReadSpec| {
+            let here = sources.absorb(read.sources);
+            wrong.extend(read.mistakes.into_iter().map(|mistake| moved(mistake, &here)));
+            match read.spec {
+                Some(mut spec) => {
+                    move_spans(&mut spec, &here);
+                    good.push(spec);
+                }
+                None => bad_specs += 1,
+            }
+            Ok(())
+        })?;
+        world.finish()?;
+        ui.diagnostics(&wrong, &sources);
+        let folder = args.specs.first().map(String::as_str).unwrap_or_default();
+        let beside = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
+        let inputs = Inputs {
+            specs: good,
+            seed: read_optional(args.seed.as_deref(), DEFAULT_SEED, ui, Seed::parse)?,
+            lock: read_optional(args.capabilities.as_deref(), &beside("capabilities.lock"), ui, CapabilityLock::parse)?,
+            durations: read_optional(args.durations.as_deref(), &beside("durations.jsonl"), ui, Durations::parse)?,
+            repositories: Vec::new(),
+        };
+        let graph = BuildGraph::new(inputs);
+        let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Self { graph, sources, jobs: args.jobs.unwrap_or_else(cpus).max(1), bad_specs })
+    }
+
+    /// True if nothing is wrong with the specs.
+    pub(crate) fn is_good(&self) -> bool {
+        self.bad_specs == 0 && self.graph.is_good()
+    }
+
+    /// What is wrong with some specs.
+    pub(crate) fn diagnostics_about(&self, specs: &[SpecId]) -> Vec<Diagnostic> {
+        let paths: Vec<&str> = specs.iter().map(|spec| self.graph.spec(*spec).path.as_str()).collect();
+        let is_about = |span: Option<Span>| {
+            let place = span.and_then(|span| self.sources.locate(span));
+            place.is_some_and(|(name, _)| paths.contains(&name))
+        };
+        let all = self.graph.diagnostics.iter();
+        all.filter(|one| is_about(one.span) || one.notes.iter().any(|note| is_about(note.span))).cloned().collect()
+    }
+
+    /// `file:line:column` of a place.
+    pub(crate) fn place(&self, span: Option<Span>) -> Option<String> {
+        let (name, at) = self.sources.locate(span?)?;
+        Some(format!("{name}:{}:{}", at.line, at.column))
+    }
+
+    /// What a name of the command line means: a spec by its name, packages by name or NEVRA, or those that provide it.
+    pub(crate) fn find(&self, name: &str) -> Result<Found, Failure> {
+        let graph = &self.graph;
+        if let Some(at) = graph.specs.iter().position(|spec| spec.name == name && spec.excluded.is_none()) {
+            return Ok(Found::Spec(SpecId(u32::try_from(at).unwrap_or(u32::MAX))));
+        }
+        let universe = &graph.pool.universe;
+        let mut found: Vec<PackageId> = universe
+            .packages()
+            .filter(|(_, package)| package.name() == name || package.nevra.to_string() == name)
+            .map(|(id, _)| id)
+            .collect();
+        if found.is_empty() {
+            let wanted: Vec<&str> = name.split_whitespace().collect();
+            found = match wanted[..] {
+                [name, operator, evr] => match bedplate_model::Sense::parse_operator(operator) {
+                    Some(sense) => universe.providers_of(name, sense, evr),
+                    None => Vec::new(),
+                },
+                _ => universe.providers_of(name, bedplate_model::Sense::ANY, ""),
+            };
+        }
+        if !found.is_empty() {
+            return Ok(Found::Packages(found));
+        }
+        if let Some(spec) = graph.specs.iter().find(|spec| spec.name == name) {
+            let why = spec.excluded.as_deref().unwrap_or_default();
+            return Err(Failure::input(format!("{} is left out: {why}", spec.path)));
+        }
+        let mut names: Vec<&str> = universe.provided_names().collect();
+        names.extend(graph.specs.iter().map(|spec| spec.name.as_str()));
+        names.sort_unstable();
+        let failure = Failure::input(format!("no spec and no package is called `{name}`, and nothing provides it"));
+        Err(match bedplate_diag::nearest(name, names) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint("`bedplate graph --json` lists all specs and packages"),
+        })
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    Spec(SpecId),
+    Packages(Vec<PackageId>),
+}
+
+/// A file that may be missing if it was not named.
+fn read_optional<T: Default>(
+    named: Option<&str>,
+    default: &str,
+    ui: &Ui,
+    parse: impl FnOnce(SourceId, &str) -> Result<T, Vec<Diagnostic>>,
+) -> Result<T, Failure> {
+    match named {
+        Some(path) => read_checked(path, ui, parse),
+        None if Path::new(default).is_file() => read_checked(default, ui, parse),
+        None => Ok(T::default()),
+    }
+}
+
+/// What became of one spec.
+struct ReadSpec {
+    spec: Option<Spec>,
+    mistakes: Vec<Diagnostic>,
+    sources: Sources,
+}
+
+fn read_spec(world: &World, path: &SpecPath, found: Evaluation, target: &str) -> ReadSpec {
+    let is_good = found.is_good();
+    let mistakes = found
+        .diagnostics
+        .into_iter()
+        .filter(|one| matches!(one.severity, Severity::Error | Severity::Passed))
+        .collect();
+    let spec = is_good.then(|| {
+        // The requirements without tests are those of the build; what only the tests need is for the check.
+        let has_check = found.spec.section(BuildSection::Check).is_some_and(|text| !text.trim().is_empty());
+        let variants = has_check.then(|| evaluate::check_variants(world, path)).flatten();
+        convert(path, &found.spec, variants.as_ref(), has_check, target, &found.sources)
+    });
+    ReadSpec { spec, mistakes, sources: found.sources }
+}
+
+fn convert(
+    path: &SpecPath,
+    spec: &SourcePackage,
+    variants: Option<&(SourcePackage, SourcePackage)>,
+    has_check: bool,
+    target: &str,
+    sources: &Sources,
+) -> Spec {
+    let main = spec.packages.first();
+    let requires = |spec: &SourcePackage| wanted(&spec.source, DependencyKind::Requires);
+    let (build_requires, for_check) = match variants {
+        Some((with, without)) => {
+            let kept = requires(without);
+            let mut only = requires(with);
+            only.retain(|one| kept.iter().all(|kept| kept.dependency != one.dependency));
+            (kept, only)
+        }
+        None => (requires(spec), Vec::new()),
+    };
+    let source_rpm = main.map(|main| format!("{}-{}.src.rpm", main.name(), without_epoch(&main.evr())));
+    let packages = spec.packages.iter().filter(|package| package.is_built());
+    let id = sources.iter().position(|source| source.name() == path.shown);
+    Spec {
+        name: main.map(|main| main.name().to_owned()).unwrap_or_default(),
+        evr: main.map(Package::evr).unwrap_or_default(),
+        path: path.shown.clone(),
+        span: id.map(|id| Span::new(SourceId(u32::try_from(id).unwrap_or(u32::MAX)), 0, 0)),
+        build_requires,
+        build_conflicts: wanted(&spec.source, DependencyKind::Conflicts),
+        check: has_check.then_some(for_check),
+        packages: packages.filter_map(|package| spec_package(package, source_rpm.as_deref())).collect(),
+        fetches: spec
+            .sources
+            .iter()
+            .map(|source| Fetch {
+                location: source.full.clone(),
+                file: source.name.clone(),
+                is_here: Path::new(&source.path).exists(),
+            })
+            .collect(),
+        excluded: excluded(spec, target),
+    }
+}
+
+fn without_epoch(evr: &str) -> &str {
+    evr.split_once(':').map_or(evr, |(_, rest)| rest)
+}
+
+/// What a package wants, with places; features of rpm are left out.
+fn wanted(package: &Package, kind: DependencyKind) -> Vec<Wanted> {
+    let all = package.dependencies(kind).into_iter().flatten();
+    all.filter(|one| !one.name.starts_with("rpmlib("))
+        .map(|one| Wanted { dependency: one.clone(), span: package.origin(kind, one) })
+        .collect()
+}
+
+fn spec_package(package: &Package, source_rpm: Option<&str>) -> Option<SpecPackage> {
+    let arch = package.tags.text(Tag::Arch)?;
+    let nevra = format!("{}-{}.{arch}", package.name(), package.evr()).parse().ok()?;
+    let mut made = BinaryPackage::new(nevra);
+    made.source_rpm = source_rpm.map(str::to_owned);
+    for kind in BinaryPackage::KINDS {
+        if let (Some(list), Some(set)) = (made.dependencies_mut(kind), package.dependencies(kind)) {
+            list.extend(set.iter().cloned());
+        }
+    }
+    let origins: Vec<(Dependency, Span)> = package
+        .origins
+        .iter()
+        .filter(|origin| origin.kind == DependencyKind::Requires)
+        .map(|origin| (origin.dependency.clone(), origin.span))
+        .collect();
+    Some(SpecPackage { package: made, origins, file_lines: package.files.clone().unwrap_or_default() })
+}
+
+/// Why a spec is not for a target, if it is not.
+fn excluded(spec: &SourcePackage, target: &str) -> Option<String> {
+    let is_listed = |list: &[String], word: &str| list.iter().any(|one| one == word);
+    let is_noarch = spec.build_archs.iter().any(|arch| arch == "noarch");
+    if !spec.exclusive_arch.is_empty()
+        && !is_listed(&spec.exclusive_arch, target)
+        && !(is_noarch && is_listed(&spec.exclusive_arch, "noarch"))
+    {
+        return Some(format!("`ExclusiveArch` does not name {target}"));
+    }
+    if is_listed(&spec.exclude_arch, target) {
+        return Some(format!("`ExcludeArch` names {target}"));
+    }
+    if !spec.exclusive_os.is_empty() && !is_listed(&spec.exclusive_os, "linux") {
+        return Some("`ExclusiveOS` does not name linux".to_owned());
+    }
+    is_listed(&spec.exclude_os, "linux").then(|| "`ExcludeOS` names linux".to_owned())
+}
+
+/// A diagnostic whose places are in the texts of the run.
+fn moved(mut mistake: Diagnostic, here: impl Fn(Span) -> Span) -> Diagnostic {
+    mistake.span = mistake.span.map(&here);
+    for note in &mut mistake.notes {
+        note.span = note.span.map(&here);
+    }
+    mistake
+}
+
+/// Moves all places of a spec into the texts of the run.
+fn move_spans(spec: &mut Spec, here: impl Fn(Span) -> Span) {
+    spec.span = spec.span.map(&here);
+    let check = spec.check.iter_mut().flatten();
+    for wanted in spec.build_requires.iter_mut().chain(&mut spec.build_conflicts).chain(check) {
+        wanted.span = wanted.span.map(&here);
+    }
+    for package in &mut spec.packages {
+        package.origins.iter_mut().for_each(|(_, span)| *span = here(*span));
+    }
+}
