@@ -245,8 +245,30 @@ impl<'a> Chooser<'a> {
             }
             deferred = rest;
             if work.open.is_empty() {
-                return work.closure;
+                break;
             }
+        }
+        let mut closure = work.closure;
+        if deferred.iter().any(|(want, _, _)| want.is_conditional()) {
+            self.drop_unneeded(wants, &mut closure);
+        }
+        closure
+    }
+
+    /// Takes out what a condition asked for before it changed.
+    fn drop_unneeded(&self, wants: &[Rc<Want>], closure: &mut Closure) {
+        loop {
+            let mut open = Vec::new();
+            wants.iter().for_each(|want| self.met_by(want, closure, &mut open));
+            let mut needed: FxHashSet<PackageId> = open.iter().copied().collect();
+            while let Some(package) = open.pop() {
+                let next = self.next(package, closure).into_iter().map(|(_, next)| next);
+                open.extend(next.filter(|next| needed.insert(*next)));
+            }
+            if needed.len() == closure.members.len() {
+                return;
+            }
+            closure.members.retain(|package, _| needed.contains(package));
         }
     }
 

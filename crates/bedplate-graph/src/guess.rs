@@ -85,8 +85,8 @@ fn path_of(line: &str) -> Option<(String, FileKind)> {
 /// The capability of a path; wildcards of the path are `*` in it.
 fn capability_of(path: &str) -> Option<String> {
     let (folder, name) = path.rsplit_once('/')?;
-    if let Some(stem) = name.strip_suffix(".pc")
-        && folder.ends_with("/pkgconfig")
+    if folder.ends_with("/pkgconfig")
+        && let Some(stem) = name.strip_suffix(".pc").or_else(|| name.ends_with('*').then_some(name))
     {
         return Some(format!("pkgconfig({stem})"));
     }
@@ -168,6 +168,7 @@ mod tests {
             ("/usr/lib64/pkgconfig/zlib.pc", Some("pkgconfig(zlib)")),
             ("%{x}/usr", None),
             ("%attr(755,root,root) %config(noreplace) /usr/lib64/libz.so.1.3.1", Some("libz.so.1()(64bit)")),
+            ("/usr/lib64/pkgconfig/libz*", Some("pkgconfig(libz*)")),
             ("/usr/lib64/libz.so.1*", Some("libz.so.1()(64bit)")),
             ("/usr/lib64/libz.so.*", Some("libz.so.*()(64bit)")),
             ("/usr/lib/libz.so.1", Some("libz.so.1")),

@@ -242,6 +242,14 @@ impl BuildGraph {
         chain(&chooser, &self.specs, spec, &wants, &root.closure, None, |package| self.is_goal(package, goal))
     }
 
+    /// The packages of the root of a spec's build, sorted; true for those that are there to break a cycle.
+    pub fn root_of(&self, spec: SpecId) -> Vec<(PackageId, bool)> {
+        let mut found: Vec<_> =
+            self.roots[spec.0 as usize].closure.members.iter().map(|(id, cut)| (*id, *cut)).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// The requirements of the build of a spec, each with the packages that meet it, in the order of the list; those for
     /// `%check` only are left out.
     pub fn direct_needs(&self, spec: SpecId) -> Vec<(Step, PackageId)> {

@@ -35,9 +35,7 @@ pub(super) fn graph(workspace: &Workspace, shown: &FxHashSet<SpecId>) -> String 
         many(planned.len() - builds, "check"),
         many(planned.iter().map(|id| graph.node(*id).wave).max().unwrap_or(0) as usize, "wave"),
     );
-    for (state, word) in
-        [(State::Built, "built already"), (State::Blocked, "blocked"), (State::Excluded, "not for this target")]
-    {
+    for (state, word) in [(State::Built, "built already"), (State::Blocked, "blocked"), (State::Excluded, "left out")] {
         let is_that = |id: &&NodeId| graph.node(**id).state == state && graph.node(**id).kind == NodeKind::Build;
         let count = nodes.iter().filter(is_that).count();
         if count > 0 {
