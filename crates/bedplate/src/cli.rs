@@ -1,7 +1,10 @@
 //! The arguments, declared once: help and the reference are made from here.
 
+mod version;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
 
 /// Builds a small, hardened, signed container-host OS image from RPM specs
@@ -21,7 +24,10 @@ pub struct Cli {
 pub(crate) enum Command {
     /// Read RPM specs: what they say, how they expand, what is wrong with them
     #[command(subcommand)]
-    Spec(SpecCommand),
+    Spec(Box<SpecCommand>),
+    /// Compare and sort versions as rpm does
+    #[command(subcommand)]
+    Version(VersionCommand),
 }
 
 #[derive(Debug, Subcommand)]
