@@ -14,7 +14,7 @@ pub fn to_dot(drawing: &Drawing) -> String {
     let mut out = String::from("digraph bedplate {\n");
     let _ = writeln!(out, "  label={};", quote(&plan.title));
     out.push_str(
-        "  labelloc=t;\n  rankdir=RL;\n  ranksep=1;\n  nodesep=0.15;\n  tooltip=\" \";\n  \
+        "  labelloc=t;\n  fontname=\"sans-serif\";\n  fontsize=12;\n  rankdir=RL;\n  ranksep=1;\n  nodesep=0.15;\n  tooltip=\" \";\n  \
          node [shape=box, style=\"filled\", fontname=\"sans-serif\", fontsize=11, height=0.3];\n  \
          edge [color=\"#7b8798\", arrowsize=0.6];\n",
     );

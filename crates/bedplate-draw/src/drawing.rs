@@ -87,7 +87,8 @@ impl NodeClass {
 
 /// An arrow: `from` needs `to`.
 ///
-/// Several edges of one class between the same two nodes are one line with all their labels.
+/// Several edges from one node to the same other one are one line with all their labels and the strongest of their classes;
+/// only those that are cut are a line of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
     /// Index of the node that needs.
@@ -100,17 +101,17 @@ pub struct Edge {
     pub class: EdgeClass,
 }
 
-/// What kind of edge it is; decides the colour and the dashes.
+/// What kind of edge it is; decides the colour and the dashes. A later one is stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EdgeClass {
-    /// Needed, and known to be.
-    Needs,
     /// Needed as far as can be told before a build.
     Guess,
-    /// Cut to break a cycle; may lead to a higher wave.
-    Cut,
+    /// Needed, and known to be.
+    Needs,
     /// On the critical path.
     Critical,
+    /// Cut to break a cycle; may lead to a higher wave.
+    Cut,
 }
 
 impl EdgeClass {

@@ -67,6 +67,8 @@ pub(crate) struct Route {
     pub(crate) items: Vec<usize>,
     /// True if the line leads from left to right: what is needed is to the right.
     pub(crate) is_reversed: bool,
+    /// How far a line between two boxes of one column reaches out of it to the right; 0 for all others.
+    pub(crate) bulge: f64,
 }
 
 /// A finished layout; its upper left corner is at 0, 0.
@@ -87,7 +89,7 @@ pub(crate) fn layered(plan: &Plan<'_>, box_width: &[f64], header_width: &[f64], 
     for (at, line) in plan.lines.iter().enumerate().filter(|(_, line)| line.shown) {
         builder.add_line(at, line, has_labels && has_label(line));
     }
-    let Builder { items, mut layers, wave_of_layer, routes, .. } = builder;
+    let Builder { items, mut layers, wave_of_layer, mut routes, .. } = builder;
 
     let mut pulls = (vec![Vec::new(); items.len()], vec![Vec::new(); items.len()]);
     let mut links = Links { left: vec![Vec::new(); items.len()], right: vec![Vec::new(); items.len()] };
@@ -122,6 +124,7 @@ pub(crate) fn layered(plan: &Plan<'_>, box_width: &[f64], header_width: &[f64], 
     let bottom = (0..items.len()).map(|item| heights[item] + height_of(item) / 2.0).fold(0.0, f64::max);
     let top = (0..items.len()).map(|item| heights[item] - height_of(item) / 2.0).fold(0.0, f64::min);
 
+    let bulges = bulge_lines(&mut routes, &items, &heights, layers.len());
     let mut columns: Vec<Column> = Vec::with_capacity(layers.len());
     let mut x = 0.0;
     for (at, layer) in layers.iter().enumerate() {
@@ -142,13 +145,45 @@ pub(crate) fn layered(plan: &Plan<'_>, box_width: &[f64], header_width: &[f64], 
                 (lines + links.left[*item].len(), boxes + usize::from(matches!(items[*item].kind, Kind::Box(_))))
             });
             let room = if boxes == 0 || columns[at - 1].wave.is_none() { 30.0 } else { 46.0 };
-            x += room + (2.0 * lines as f64).min(70.0);
+            x += room + (2.0 * lines as f64).min(70.0) + bulges[at - 1];
         }
         columns.push(Column { x, width, wave: wave_of_layer[at] });
         x += width;
     }
     let items = items.into_iter().zip(heights).map(|(item, y)| Item { y: y - top, ..item }).collect();
-    Layered { columns, items, routes, width: x, height: bottom - top }
+    Layered { columns, items, routes, width: x + bulges.last().copied().unwrap_or_default(), height: bottom - top }
+}
+
+/// Gives lines between two boxes of one column their ways beside it, short ones next to it; those that would lie on each
+/// other are apart as far as there is room. The result is the room that each column needs for them.
+fn bulge_lines(routes: &mut [Route], items: &[Item], heights: &[f64], columns: usize) -> Vec<f64> {
+    const FIRST: f64 = 18.0;
+    const STEP: f64 = 9.0;
+    const MOST: usize = 14;
+    let mut room = vec![0.0; columns];
+    let mut lanes: Vec<Vec<Vec<(f64, f64)>>> = vec![Vec::new(); columns];
+    let ends = |route: &Route| {
+        let (from, to) = (heights[route.items[0]], heights[route.items[route.items.len() - 1]]);
+        (from.min(to), from.max(to))
+    };
+    let length = |route: &Route| ends(route).1 - ends(route).0;
+    let column = |route: &Route| items[route.items[0]].column;
+    let stays = |route: &Route| column(route) == items[route.items[route.items.len() - 1]].column;
+    let mut staying: Vec<&mut Route> = routes.iter_mut().filter(|route| stays(route)).collect();
+    staying.sort_by(|a, b| length(a).total_cmp(&length(b)));
+    for route in staying {
+        let (top, bottom) = ends(route);
+        let lanes = &mut lanes[column(route)];
+        let is_free = |lane: &Vec<(f64, f64)>| lane.iter().all(|(start, end)| bottom < *start || *end < top);
+        let lane = lanes.iter().position(is_free).unwrap_or(lanes.len()).min(MOST - 1);
+        if lane == lanes.len() {
+            lanes.push(Vec::new());
+        }
+        lanes[lane].push((top, bottom));
+        route.bulge = FIRST + STEP * lane as f64;
+        room[column(route)] = route.bulge.max(room[column(route)]);
+    }
+    room
 }
 
 /// What is written beside a line.
@@ -223,7 +258,7 @@ impl Builder {
             });
         }
         route.push(self.boxes[left]);
-        self.routes.push(Route { line: at, items: route, is_reversed });
+        self.routes.push(Route { line: at, items: route, is_reversed, bulge: 0.0 });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::text;
-use crate::{Drawing, EdgeClass, Node};
+use crate::{Drawing, Edge, EdgeClass, Node};
 
 /// The nodes of one number.
 #[derive(Debug)]
@@ -13,11 +13,12 @@ pub(crate) struct Wave {
     pub(crate) nodes: Vec<usize>,
 }
 
-/// All edges of one class between two nodes.
+/// All edges between two nodes in one direction, those that are cut apart from the others.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) from: usize,
     pub(crate) to: usize,
+    /// The strongest of the edges' classes.
     pub(crate) class: EdgeClass,
     /// The labels that are not empty, as lines of text, each once.
     pub(crate) labels: Vec<String>,
@@ -36,7 +37,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) waves: Vec<Wave>,
     /// The place in `waves` of every node.
     pub(crate) wave_of: Vec<usize>,
-    /// Sorted by `from`, `to` and class.
+    /// Sorted by `from` and `to`; the one that is cut comes last.
     pub(crate) lines: Vec<Line>,
 }
 
@@ -55,16 +56,23 @@ impl<'a> Plan<'a> {
             members.iter().for_each(|node| wave_of[*node] = place);
             waves.push(Wave { number, nodes: members });
         }
-        let mut merged = BTreeMap::<(usize, usize, EdgeClass), Vec<String>>::new();
+        let mut merged = BTreeMap::<(usize, usize, bool), Line>::new();
         for edge in drawing.edges() {
-            let labels = merged.entry((edge.from, edge.to, edge.class)).or_default();
+            let Edge { from, to, class, .. } = *edge;
+            let line = merged.entry((from, to, class == EdgeClass::Cut)).or_insert_with(|| Line {
+                from,
+                to,
+                class,
+                labels: Vec::new(),
+                shown: true,
+            });
+            line.class = line.class.max(class);
             let label = text::line(&edge.label);
-            if !label.is_empty() && !labels.contains(&label) {
-                labels.push(label);
+            if !label.is_empty() && !line.labels.contains(&label) {
+                line.labels.push(label);
             }
         }
-        let line = |((from, to, class), labels)| Line { from, to, class, labels, shown: true };
-        let lines = merged.into_iter().map(line).collect();
+        let lines = merged.into_values().collect();
         Self { title: text::line(drawing.title()), nodes, labels, waves, wave_of, lines }
     }
 
@@ -175,13 +183,21 @@ mod tests {
     }
 
     #[test]
-    fn edges_of_a_class_are_one_line_with_all_labels() {
-        let edge = |label: &str| crate::Edge { from: 0, to: 0, label: label.into(), class: EdgeClass::Needs };
-        let edges = vec![edge("b"), edge(""), edge("a"), edge("b")];
+    fn edges_between_two_nodes_are_one_line_with_all_labels() {
+        use EdgeClass::{Critical, Cut, Guess, Needs};
+        let edge = |label: &str, class| Edge { from: 0, to: 0, label: label.into(), class };
+        let edges = vec![
+            edge("b", Guess),
+            edge("", Critical),
+            edge("c", Cut),
+            edge("a", Needs),
+            edge("b", Needs),
+            edge("d", Cut),
+        ];
         let drawing = Drawing::new("", vec![Node::new("n", 4)], edges).expect("the node is there");
         let plan = Plan::new(&drawing);
-        assert_eq!(plan.lines.len(), 1);
-        assert_eq!(plan.lines[0].labels, ["b", "a"]);
+        let lines: Vec<_> = plan.lines.iter().map(|line| (line.class, line.labels.join(" "))).collect();
+        assert_eq!(lines, [(Critical, "b a".to_owned()), (Cut, "c d".to_owned())]);
         assert_eq!((plan.waves[0].number, plan.needs()), (4, vec![vec![0]]));
     }
 

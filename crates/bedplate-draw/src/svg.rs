@@ -4,6 +4,7 @@
 //! picture is complete; the script adds what a pointer and a keyboard can do.
 
 mod columns;
+mod legend;
 mod panels;
 
 use std::fmt::Write as _;
@@ -127,9 +128,8 @@ impl<'a> Svg<'a> {
 
     /// The least width that heading and legend need.
     fn least_width(&self) -> f64 {
-        let legend: f64 = self.legend_entries().iter().map(|(_, _, word)| legend_width(word)).sum();
         let title = width(&self.title(), 18.0).max(width(&self.summary(), 12.0));
-        (title + 320.0).max(legend) + 2.0 * MARGIN
+        (title + 320.0).max(legend::width_of(self)) + 2.0 * MARGIN
     }
 
     /// Everything before the drawing itself.
@@ -155,56 +155,12 @@ impl<'a> Svg<'a> {
     /// The legend, the script and the end.
     fn close(mut self, legend_y: f64) -> String {
         let _ = writeln!(self.out, "<g class=\"legend\" transform=\"translate({MARGIN} {})\">", number(legend_y));
-        let mut x = 0.0;
-        for (is_node, class, word) in self.legend_entries() {
-            let (at, text_at) = (number(x), number(x + 30.0));
-            let _ = if is_node {
-                write!(self.out, "<rect class=\"box {class}\" x=\"{at}\" y=\"1\" width=\"22\" height=\"14\" rx=\"3\"/>")
-            } else {
-                write!(
-                    self.out,
-                    "<path class=\"edge {class}\" d=\"M{} 8H{at}l5 -3.5M{at} 8l5 3.5\"/>",
-                    number(x + 22.0)
-                )
-            };
-            let _ = writeln!(self.out, "<text class=\"small\" x=\"{text_at}\" y=\"12\">{word}</text>");
-            x += legend_width(word);
-        }
+        legend::draw(&mut self);
         // The script says here what it can do.
         self.out.push_str("<text class=\"small hint\" y=\"34\"/>\n</g>\n<script><![CDATA[\n");
         self.out.push_str(SCRIPT);
         self.out.push_str("]]></script>\n</svg>\n");
         self.out
-    }
-
-    /// True if the picture has a line for each edge of a class.
-    fn draws_lines_of(&self, class: EdgeClass) -> bool {
-        self.view == View::Columns || class == EdgeClass::Critical
-    }
-
-    /// What the drawing uses of: is it a box, the class, the word.
-    fn legend_entries(&self) -> Vec<(bool, &'static str, &'static str)> {
-        let mut entries = Vec::new();
-        for class in NodeClass::ALL {
-            if self.plan.nodes.iter().any(|node| node.class == class) {
-                entries.push((true, class.word(), class.word()));
-            }
-        }
-        if self.plan.nodes.iter().any(|node| node.critical) {
-            entries.push((true, "build on-path", "on the critical path"));
-        }
-        for class in EdgeClass::ALL {
-            if self.draws_lines_of(class) && self.plan.lines.iter().any(|line| line.class == class) {
-                let words = match class {
-                    EdgeClass::Needs => "needs (arrow to what is needed)",
-                    EdgeClass::Guess => "needs, as far as known",
-                    EdgeClass::Critical => "critical path",
-                    EdgeClass::Cut => "cut to break a cycle",
-                };
-                entries.push((false, class.word(), words));
-            }
-        }
-        entries
     }
 
     /// A node with its upper left corner at a place.
@@ -297,8 +253,4 @@ impl<'a> Svg<'a> {
         line.labels.iter().for_each(|label| out.push_str(&format!("\n{label}")));
         out
     }
-}
-
-fn legend_width(word: &str) -> f64 {
-    30.0 + width(word, SMALL_SIZE) + 18.0
 }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::{MARGIN, Svg};
-use crate::EdgeClass;
 use crate::layered::{Item, Kind, LINE_LABEL_SIZE, Layered, Route, layered, line_label};
 use crate::text::{escape, number, width};
 
@@ -11,8 +10,6 @@ use crate::text::{escape, number, width};
 const TOP: f64 = 136.0;
 /// How far the band of a wave reaches beyond its boxes.
 const BAND: f64 = 12.0;
-/// How far a line between two boxes of one column reaches out of it.
-const BULGE: f64 = 34.0;
 
 pub(super) fn draw(mut svg: Svg<'_>) -> String {
     let plan = svg.plan;
@@ -30,21 +27,15 @@ pub(super) fn draw(mut svg: Svg<'_>) -> String {
     let layout = layered(plan, &box_width, &header_width, svg.box_height());
 
     let left = MARGIN + BAND;
-    let page_width = (layout.width + 2.0 * left + BULGE).max(svg.least_width());
+    let page_width = (layout.width + 2.0 * left).max(svg.least_width());
     let bottom = TOP + layout.height + BAND;
     svg.open(page_width, bottom + 82.0);
     bands(&mut svg, &layout, &headers, left, bottom);
 
     svg.out.push_str("<g class=\"edges\">\n");
-    // The important ones last, over the others.
-    let rank = |route: &&Route| match plan.lines[route.line].class {
-        EdgeClass::Needs => 0,
-        EdgeClass::Guess => 1,
-        EdgeClass::Critical => 2,
-        EdgeClass::Cut => 3,
-    };
+    // The strongest last, over the others.
     let mut routes: Vec<&Route> = layout.routes.iter().collect();
-    routes.sort_by_key(rank);
+    routes.sort_by_key(|route| plan.lines[route.line].class);
     for route in routes {
         let line = &plan.lines[route.line];
         let _ = writeln!(
@@ -53,7 +44,7 @@ pub(super) fn draw(mut svg: Svg<'_>) -> String {
             line.class.word(),
             line.from,
             line.to,
-            path(&layout, route, line.from == line.to, left),
+            path(&layout, route, left),
             escape(&svg.line_tooltip(line))
         );
     }
@@ -124,16 +115,17 @@ fn bands(svg: &mut Svg<'_>, layout: &Layered, headers: &[(String, String)], left
 }
 
 /// The path of a line, from who needs to what is needed as the eye goes, and the arrow head at the latter.
-fn path(layout: &Layered, route: &Route, is_own: bool, left: f64) -> String {
+fn path(layout: &Layered, route: &Route, left: f64) -> String {
     let column = |item: &Item| &layout.columns[item.column];
     let at = |n: usize| &layout.items[route.items[n]];
     let (first, last) = (at(0), at(route.items.len() - 1));
     let y = |item: &Item| TOP + item.y;
     if first.column == last.column {
         let right = left + column(first).x + column(first).width;
-        // A line to itself is small and in the upper half: the middle is for the others.
-        let (spread, bulge) = if is_own { (-14.0, right + BULGE / 2.0) } else { (0.0, right + BULGE) };
-        let (from, to) = (y(first) + spread, y(last) + spread / 4.0);
+        // It leaves below the middle and arrives above it, so that both ends of a box can be told apart.
+        let (from, to) = (y(first) + 7.0, y(last) - 7.0);
+        // A curve reaches three quarters of the way to its handles.
+        let bulge = right + route.bulge / 0.75;
         return format!(
             "M{} {}C{b} {} {b} {} {} {}{}",
             number(right),

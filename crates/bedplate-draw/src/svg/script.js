@@ -193,13 +193,15 @@
     }
   });
   document.addEventListener("keydown", function (event) {
-    if (event.key === "/" && document.activeElement !== find) { event.preventDefault(); find.focus(); }
+    // The picture may be part of a page that has fields of its own.
+    var isTyping = /^(input|textarea|select)$/i.test(event.target.nodeName);
+    if (event.key === "/" && !isTyping) { event.preventDefault(); find.focus(); }
     if (event.key === "Escape") {
       pinned = null;
       point(null);
       if (find.value) { find.value = ""; find.dispatchEvent(new Event("input")); }
     }
-    if ((event.key === "+" || event.key === "-") && isPanels && document.activeElement !== find) {
+    if ((event.key === "+" || event.key === "-") && isPanels && !isTyping) {
       opened = [];
       waves.forEach(function (wave) { setClosed(wave, event.key === "-"); });
       reflow();
