@@ -19,8 +19,8 @@ const SCRIPT: &str = include_str!("svg/script.js");
 const LABEL_SIZE: f64 = 13.0;
 const SMALL_SIZE: f64 = 11.0;
 const MOST_LABEL: usize = 64;
-/// The most names in the tooltip of a node for each direction.
-const MOST_NAMES: usize = 60;
+/// The most users in the tooltip of a node: some have hundreds. What it needs is always told in full.
+const MOST_USERS: usize = 60;
 const MARGIN: f64 = 24.0;
 
 /// How an SVG is made.
@@ -224,15 +224,16 @@ impl<'a> Svg<'a> {
         if !more.is_empty() {
             lines.push(more);
         }
-        for (words, all) in [("needs", &self.needs[node]), ("used by", &self.users[node])] {
+        for (words, all, most) in [("needs", &self.needs[node], usize::MAX), ("used by", &self.users[node], MOST_USERS)]
+        {
             if all.is_empty() {
                 lines.push(format!("{words} nothing here"));
                 continue;
             }
             let mut names: Vec<&str> = all.iter().map(|other| self.plan.labels[*other].as_str()).collect();
             names.sort_unstable();
-            let left = names.len().saturating_sub(MOST_NAMES);
-            names.truncate(MOST_NAMES);
+            let left = names.len().saturating_sub(most);
+            names.truncate(most);
             let rest = if left > 0 { format!(" and {left} more") } else { String::new() };
             lines.push(format!("{words} {}: {}{rest}", all.len(), names.join(", ")));
         }
