@@ -20,46 +20,19 @@ use std::fmt::Write as _;
 
 use bedplate_config::{Entry, Reader, Table};
 use bedplate_diag::{Diagnostic, SourceId};
-use bedplate_model::{BinaryPackage, Dependency, DependencyKind, FileKind, Sense, parse_rich};
+use bedplate_model::{BinaryPackage, Dependency, FileKind, Sense};
 
 const VERSION: u64 = 1;
 
-/// Reads `NAME` or `NAME OP EVR`.
-pub(crate) fn parse_capability(text: &str) -> Result<Dependency, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    match words[..] {
-        [name] => Ok(Dependency::new(name, "", Sense::ANY)),
-        [name, operator, evr] => match Sense::parse_operator(operator) {
-            Some(sense) => Ok(Dependency::new(name, evr, sense)),
-            None => Err(format!("`{operator}` is no relation")),
-        },
-        [] => Err("it is empty".to_owned()),
-        _ => Err("it has too many words".to_owned()),
-    }
-}
-
-/// Reads a capability, or a rich dependency: that is a name in brackets.
-fn parse_requirement(text: &str) -> Result<Dependency, String> {
-    if text.starts_with('(') {
-        return match parse_rich(text, DependencyKind::Requires) {
-            Ok((tree, "")) => Ok(Dependency::new(tree.to_string(), "", Sense::ANY)),
-            Ok((_, rest)) => Err(format!("`{rest}` follows the last bracket")),
-            Err(error) => Err(error.to_string()),
-        };
-    }
-    parse_capability(text)
-}
-
-/// A list of capabilities.
-pub(crate) fn dependencies(
-    reader: &mut Reader,
-    entry: Entry<'_, '_>,
-    parse: fn(&str) -> Result<Dependency, String>,
-) -> Vec<Dependency> {
+/// A list of dependencies, rich ones only if they may be.
+pub(crate) fn dependencies(reader: &mut Reader, entry: Entry<'_, '_>, may_be_rich: bool) -> Vec<Dependency> {
     let mut found = Vec::new();
     for (text, range) in reader.list(entry) {
-        match parse(&text) {
-            Ok(capability) => found.push(capability),
+        match text.parse::<Dependency>() {
+            Ok(one) if one.is_rich() && !may_be_rich => {
+                reader.wrong("bad-capability", format!("`{text}` is a rich dependency: nothing can provide it"), range);
+            }
+            Ok(one) => found.push(one),
             Err(why) => {
                 reader.wrong("bad-capability", format!("`{text}` is no capability: {why}"), range).hint =
                     Some("write `NAME` or `NAME = VERSION`".to_owned());
@@ -182,8 +155,8 @@ fn package(reader: &mut Reader, table: &Table<'_>) -> (String, Learnt) {
             "name" => name = reader.text(entry).unwrap_or_default(),
             "source" => learnt.source = reader.text(entry).unwrap_or_default(),
             "evr" => learnt.evr = reader.text(entry).unwrap_or_default(),
-            "provides" => learnt.provides = dependencies(reader, entry, parse_capability),
-            "requires" => learnt.requires = dependencies(reader, entry, parse_requirement),
+            "provides" => learnt.provides = dependencies(reader, entry, false),
+            "requires" => learnt.requires = dependencies(reader, entry, true),
             "files" => learnt.files = reader.list(entry).into_iter().map(|(path, _)| path).collect(),
             _ => reader.unknown(entry, &["name", "source", "evr", "provides", "requires", "files"]),
         }

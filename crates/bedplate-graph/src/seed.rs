@@ -24,7 +24,7 @@ use bedplate_config::{Reader, Table};
 use bedplate_diag::{Diagnostic, SourceId, nearest};
 use bedplate_model::Dependency;
 
-use crate::capability::{dependencies, parse_capability};
+use crate::capability::dependencies;
 
 const VERSION: u64 = 1;
 
@@ -104,7 +104,7 @@ fn group(reader: &mut Reader, table: &Table<'_>, needs: &mut Vec<(String, Range<
             }
             "packages" => {
                 for package in reader.table(entry.1, "packages").into_iter().flatten() {
-                    let provides = dependencies(reader, package, parse_capability);
+                    let provides = dependencies(reader, package, false);
                     group.packages.insert(package.0.get_ref().to_string(), provides);
                 }
             }

@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
 
 use crate::strings::byte_order;
-use crate::{LooseEvr, Sense};
+use crate::{LooseEvr, RichError, Sense, parse_rich};
 
 /// The tags that hold dependencies: `depTypes` of `lib/rpmds.c`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +38,7 @@ pub enum DependencyKind {
 
 /// One dependency as it stands in a package header. A rich dependency is a name with brackets and without a version.
 ///
-/// It displays as `NAME`, `NAME OP EVR`, and then ` [qualifier,…]`.
+/// It displays as `NAME`, `NAME OP EVR`, and then ` [qualifier,…]`, and is parsed from the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Dependency {
     /// Name of the capability, path, or rich dependency.
@@ -83,6 +84,106 @@ impl Dependency {
             .then_with(|| self.sense.cmp(&other.sense))
             .then_with(|| self.trigger_index.cmp(&other.trigger_index))
     }
+}
+
+/// Why a text is no [`Dependency`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DependencyError {
+    /// There is no name.
+    #[error("a dependency needs a name")]
+    Empty,
+    /// The text begins with a relation.
+    #[error("a name is missing before `{0}`")]
+    NoName(String),
+    /// A relation without a version.
+    #[error("a version is missing after `{name} {operator}`")]
+    NoVersion {
+        /// The name.
+        name: String,
+        /// The relation.
+        operator: String,
+    },
+    /// The name and the relation are one word, which rpm takes for a name.
+    #[error("blanks are missing around the relation in `{0}`: write `NAME >= VERSION`")]
+    NoBlanks(String),
+    /// The word after the name is no relation.
+    #[error("`{word}` after `{name}` is not one of `<`, `<=`, `=`, `>=`, `>`")]
+    Operator {
+        /// The name.
+        name: String,
+        /// The word.
+        word: String,
+    },
+    /// There are words after the version or after the rich dependency.
+    #[error("`{0}` after the dependency belongs to nothing; only one dependency is expected")]
+    Rest(String),
+    /// A comma, which parts dependencies.
+    #[error("`,` parts two dependencies, and only one is expected in `{0}`")]
+    Comma(String),
+    /// A word between `[` and `]` is no qualifier.
+    #[error("`{0}` is not a qualifier of a dependency, such as `pre` or `find_requires`")]
+    Qualifier(String),
+    /// The rich dependency is wrong.
+    #[error("bad rich dependency: {0}")]
+    Rich(RichError),
+}
+
+impl FromStr for Dependency {
+    type Err = DependencyError;
+
+    /// Parses `NAME`, `NAME OP EVR` or `(rich dependency)`, each perhaps with ` [qualifier,…]`. Words are parted by white
+    /// space, as in `parseRCPOT` of `build/parseReqs.c`; that the characters of a name or version are allowed in a spec is
+    /// not checked, since headers are not bound to it. A rich dependency comes out in rpm's normalised form.
+    fn from_str(text: &str) -> Result<Self, DependencyError> {
+        let text = text.trim_ascii();
+        let (body, sense) = match text.strip_suffix(']').and_then(|text| text.rsplit_once(" [")) {
+            Some((body, words)) => (body.trim_ascii_end(), Sense::parse_words(words)?),
+            None => (text, Sense::ANY),
+        };
+        if body.starts_with('(') {
+            let (tree, rest) = parse_rich(body, DependencyKind::Requires).map_err(DependencyError::Rich)?;
+            return match rest.trim_ascii() {
+                "" => Ok(Self::new(tree.to_string(), "", sense)),
+                rest => Err(DependencyError::Rest(rest.into())),
+            };
+        }
+        if body.contains(',') {
+            return Err(DependencyError::Comma(body.into()));
+        }
+        let mut words = body.split_ascii_whitespace();
+        let name = words.next().ok_or(DependencyError::Empty)?;
+        if Sense::parse_operator(name).is_some() {
+            return Err(DependencyError::NoName(name.into()));
+        }
+        if has_relation(name) {
+            return Err(DependencyError::NoBlanks(name.into()));
+        }
+        let Some(operator) = words.next() else { return Ok(Self::new(name, "", sense)) };
+        let Some(relation) = Sense::parse_operator(operator) else {
+            let begins_with_relation = operator.starts_with(['<', '=', '>']);
+            return Err(if begins_with_relation {
+                DependencyError::NoBlanks(format!("{name} {operator}"))
+            } else {
+                DependencyError::Operator { name: name.into(), word: operator.into() }
+            });
+        };
+        let Some(evr) = words.next() else {
+            return Err(DependencyError::NoVersion { name: name.into(), operator: operator.into() });
+        };
+        match words.next() {
+            Some(rest) => Err(DependencyError::Rest(rest.into())),
+            None => Ok(Self::new(name, evr, sense | relation)),
+        }
+    }
+}
+
+/// True if a word has `<`, `=` or `>` outside of brackets: `font(:lang=en)` is a name, `font>=1` is a mistake.
+fn has_relation(word: &str) -> bool {
+    let mut depth = 0_i32;
+    word.bytes().any(|byte| {
+        depth += i32::from(byte == b'(') - i32::from(byte == b')');
+        depth <= 0 && matches!(byte, b'<' | b'=' | b'>')
+    })
 }
 
 impl fmt::Display for Dependency {
@@ -194,6 +295,46 @@ mod tests {
 
     fn shown(set: &DependencySet) -> Vec<String> {
         set.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn texts_are_parsed_as_they_are_displayed() {
+        let (ge, eq) = (Sense::GREATER | Sense::EQUAL, Sense::EQUAL);
+        for (text, name, evr, sense) in [
+            ("zlib", "zlib", "", Sense::ANY),
+            ("zlib >= 1.2-3", "zlib", "1.2-3", ge),
+            ("  zlib\t=> 1.2 ", "zlib", "1.2", ge),
+            ("font(:lang=en)", "font(:lang=en)", "", Sense::ANY),
+            ("perl(A::B) == 1:2", "perl(A::B)", "1:2", eq),
+            ("libc.so.6(GLIBC_2.34)(64bit)", "libc.so.6(GLIBC_2.34)(64bit)", "", Sense::ANY),
+            ("/bin/sh [interp,post]", "/bin/sh", "", Sense::INTERP | Sense::SCRIPT_POST),
+            ("a = 1 [pre]", "a", "1", eq | Sense::SCRIPT_PRE),
+            ("(a  =>  1 or b)", "(a >= 1 or b)", "", Sense::ANY),
+            ("/usr/bin/[", "/usr/bin/[", "", Sense::ANY),
+        ] {
+            assert_eq!(text.parse(), Ok(Dependency::new(name, evr, sense)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_dependency_says_why() {
+        for (text, want) in [
+            ("", "a dependency needs a name"),
+            (">= 1", "a name is missing before `>=`"),
+            ("a >=", "a version is missing after `a >=`"),
+            ("a>=1", "blanks are missing around the relation in `a>=1`: write `NAME >= VERSION`"),
+            ("a >=1", "blanks are missing around the relation in `a >=1`: write `NAME >= VERSION`"),
+            ("a(b)=1", "blanks are missing around the relation in `a(b)=1`: write `NAME >= VERSION`"),
+            ("a b", "`b` after `a` is not one of `<`, `<=`, `=`, `>=`, `>`"),
+            ("a = 1 b", "`b` after the dependency belongs to nothing; only one dependency is expected"),
+            ("a, b", "`,` parts two dependencies, and only one is expected in `a, b`"),
+            ("a [nosuch]", "`nosuch` is not a qualifier of a dependency, such as `pre` or `find_requires`"),
+            ("(a or b) c", "`c` after the dependency belongs to nothing; only one dependency is expected"),
+            ("(a or", "bad rich dependency: Name required"),
+        ] {
+            let error = text.parse::<Dependency>().expect_err(text);
+            assert_eq!(error.to_string(), want, "{text}");
+        }
     }
 
     #[test]

@@ -9,12 +9,14 @@
 //! "a >= 2"           ── Dependency { name, evr, sense } ── DependencySet (sorted, unique)
 //! "(a >= 2 if b)"    ── RichDependency
 //! header, metadata   ── BinaryPackage
-//! rpmrc              ── RpmRc ── target_macros, MachineScores
+//! rpmrc              ── RpmRc ── target_macros, machine scores
+//! machine            ── installable_archs
 //! ```
 
 pub mod arch;
 mod dependency;
 mod evr;
+mod installable;
 mod nevra;
 mod package;
 mod rich;
@@ -22,8 +24,9 @@ mod sense;
 mod strings;
 
 pub use arch::{Machine, MachineTable, RpmRc, RpmRcProblem, target_macros};
-pub use dependency::{Dependency, DependencyKind, DependencySet};
+pub use dependency::{Dependency, DependencyError, DependencyKind, DependencySet};
 pub use evr::{Evr, EvrError, LooseEvr, vercmp};
+pub use installable::installable_archs;
 pub use nevra::{Nevra, NevraError, PackageArch, PackageName};
 pub use package::{BinaryPackage, FileKind, PackageFile};
 pub use rich::{MAX_RICH_DEPTH, RichDependency, RichError, RichEvent, RichOperator, parse_rich, parse_rich_with};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitOrAssign};
 
-use crate::DependencyKind;
+use crate::{DependencyError, DependencyKind};
 
 /// The relation and the qualifiers of a dependency: the `RPMSENSE_*` bits of `include/rpm/rpmds.h`, as they stand in a
 /// package header.
@@ -180,6 +180,14 @@ impl Sense {
     /// The words of the qualifiers, in the order of the conformance suite's `SCHEMA.md`.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         Self::WORDS.iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, word)| *word)
+    }
+
+    /// The qualifiers of words with commas between them: what [`Self::words`] gives.
+    pub(crate) fn parse_words(words: &str) -> Result<Self, DependencyError> {
+        words.split(',').try_fold(Self::ANY, |sense, word| {
+            let known = Self::WORDS.iter().find(|(_, known)| *known == word);
+            known.map(|(flag, _)| sense | *flag).ok_or_else(|| DependencyError::Qualifier(word.into()))
+        })
     }
 
     /// The flags that a dependency of this kind keeps: `rpmSanitizeDSFlags` of `lib/rpmds.c`.

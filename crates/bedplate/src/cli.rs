@@ -1,11 +1,13 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
-pub(crate) use graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
 
 /// Builds a small, hardened, signed container-host OS image from RPM specs
 ///
@@ -24,7 +26,7 @@ pub struct Cli {
 pub(crate) enum Command {
     /// Read RPM specs: what they say, how they expand, what is wrong with them
     #[command(subcommand)]
-    Spec(SpecCommand),
+    Spec(Box<SpecCommand>),
     /// Show what has to be built before what: waves, cycles, the critical path
     ///
     /// Reads all specs, resolves the root of each build, and finds all cycles at once. What is wrong with the specs (a
@@ -35,7 +37,7 @@ pub(crate) enum Command {
   bedplate graph --focus openssl --depth 2 --dot | dot -Tpdf -o openssl.pdf
   bedplate graph --cycles                            every cycle in forward order, and what cuts it
   bedplate graph --json | jq -r '.nodes[] | select(.critical) | .name'")]
-    Graph(GraphArgs),
+    Graph(Box<GraphArgs>),
     /// Explain why something is needed, why it cannot be had, and what it would rebuild
     ///
     /// With one name: what asks for it, what is wrong with it, and which builds follow if it changes. With two: the shortest
@@ -45,7 +47,7 @@ pub(crate) enum Command {
   bedplate why systemd openssl                       why is openssl in the root of systemd's build?
   bedplate why 'pkgconfig(libcrypto)'                who provides it, and who asks for it
   bedplate why --json systemd openssl | jq '.chain[].capability'")]
-    Why(WhyArgs),
+    Why(Box<WhyArgs>),
     /// Show what a build of some targets would do, and how long it should take
     ///
     /// Lists what would be fetched, built and checked, wave by wave, what is taken from repositories (`--repo`) because it
@@ -55,7 +57,10 @@ pub(crate) enum Command {
   bedplate plan curl openssh                         these, and what they need
   bedplate plan --repo out/RPMS systemd              what is built already is taken from there
   bedplate plan --json -j 16 | jq .seconds")]
-    Plan(PlanArgs),
+    Plan(Box<PlanArgs>),
+    /// Compare and sort versions as rpm does
+    #[command(subcommand)]
+    Version(VersionCommand),
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,4 +3,5 @@
 pub(crate) mod graph;
 pub(crate) mod plan;
 pub(crate) mod spec;
+pub(crate) mod version;
 pub(crate) mod why;

@@ -25,10 +25,11 @@ pub use ui::{ColorChoice, Ui};
 /// What went wrong with the world or the arguments; mistakes in specs are part of the outcome.
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
     match cli.command {
-        cli::Command::Spec(command) => commands::spec::run(command, ui),
         cli::Command::Graph(args) => commands::graph::run(&args, ui),
         cli::Command::Why(args) => commands::why::run(&args, ui),
         cli::Command::Plan(args) => commands::plan::run(&args, ui),
+        cli::Command::Spec(command) => commands::spec::run(*command, ui),
+        cli::Command::Version(command) => commands::version::run(command, ui),
     }
 }
 

@@ -46,6 +46,12 @@ impl Failure {
         Self { category: Category::Environment, message: message.into(), hint: None }
     }
 
+    /// We are wrong.
+    pub fn internal(message: impl Into<String>) -> Self {
+        let hint = Some("this is a bug of bedplate: please report it with the command".to_owned());
+        Self { category: Category::Internal, message: message.into(), hint }
+    }
+
     /// A file could not be used.
     pub fn io(action: &str, path: &str, error: &std::io::Error) -> Self {
         Self::environment(format!("{action} {path}: {error}"))

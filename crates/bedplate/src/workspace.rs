@@ -107,14 +107,7 @@ impl Workspace {
             .map(|(id, _)| id)
             .collect();
         if found.is_empty() {
-            let wanted: Vec<&str> = name.split_whitespace().collect();
-            found = match wanted[..] {
-                [name, operator, evr] => match bedplate_model::Sense::parse_operator(operator) {
-                    Some(sense) => universe.providers_of(name, sense, evr),
-                    None => Vec::new(),
-                },
-                _ => universe.providers_of(name, bedplate_model::Sense::ANY, ""),
-            };
+            found = name.parse().map(|wanted: Dependency| universe.providers(&wanted)).unwrap_or_default();
         }
         if !found.is_empty() {
             return Ok(Found::Packages(found));

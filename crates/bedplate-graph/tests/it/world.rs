@@ -23,15 +23,7 @@ use bedplate_solve::Repository;
 
 /// A dependency as in a spec, rich or plain.
 pub(crate) fn dependency(text: &str) -> Dependency {
-    let text = text.trim();
-    if text.starts_with('(') {
-        return Dependency::new(text, "", Sense::ANY);
-    }
-    match text.split_whitespace().collect::<Vec<_>>()[..] {
-        [name] => Dependency::new(name, "", Sense::ANY),
-        [name, operator, evr] => Dependency::new(name, evr, Sense::parse_operator(operator).unwrap()),
-        _ => panic!("`{text}` is no dependency"),
-    }
+    text.trim().parse().unwrap_or_else(|why| panic!("`{text}`: {why}"))
 }
 
 /// Texts between commas that are in no brackets.

@@ -1,4 +1,7 @@
-//! Property tests: what is displayed parses to the same value, and the order of versions is an order.
+//! Property tests: what is displayed parses to the same value, and the order of versions is an order. `rpm` compares with
+//! the installed rpm.
+
+mod rpm;
 
 use std::cmp::Ordering;
 
@@ -80,6 +83,28 @@ proptest! {
             arch.parse().expect("a good architecture"),
         ).expect("the release is there");
         prop_assert_eq!(nevra.to_string().parse::<Nevra>(), Ok(nevra));
+    }
+
+    #[test]
+    fn dependency_round_trips(
+        name in "[a-z0-9_/.+-]{1,8}(\\([a-z:<=>]{0,4}\\)){0,2}",
+        version in proptest::option::of((1..8_u32, "[0-9a-c.:_+~^-]{1,8}")),
+        qualifiers in any::<u32>(),
+    ) {
+        // The bits 1 to 3 are `<`, `>` and `=`; no text stands for `<` and `>` together.
+        let (relation, evr) = version.unwrap_or_default();
+        prop_assume!(relation & 3 != 3);
+        let known = Sense::ALL_REQUIRES | Sense::TRIGGER | Sense::FIND_PROVIDES | Sense::CONFIG;
+        let qualifiers = Sense::from_bits(qualifiers) & known.without(Sense::MISSINGOK);
+        let dependency = Dependency::new(name, evr, Sense::from_bits(relation << 1) | qualifiers);
+        prop_assert_eq!(dependency.to_string().parse::<Dependency>(), Ok(dependency));
+    }
+
+    #[test]
+    fn any_dependency_text_is_parsed_or_refused(text in "[a(), <=>1\\[\\]]{0,16}|\\PC{0,16}") {
+        if let Ok(dependency) = text.parse::<Dependency>() {
+            prop_assert_eq!(dependency.to_string().parse::<Dependency>(), Ok(dependency));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `bedplate graph`: what has to be built before what.
 
+mod draw;
 mod json;
 mod text;
 
@@ -17,14 +18,22 @@ pub(crate) use text::{chain as chain_text, duration, many, name as node_name, ti
 /// Prints the graph.
 pub(crate) fn run(args: &GraphArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let workspace = Workspace::load(&args.workspace, ui)?;
+    let focus = match &args.focus {
+        Some(name) => specs_of(&workspace, name)?,
+        None => Vec::new(),
+    };
     let shown = match &args.focus {
-        Some(name) => around(&workspace, &specs_of(&workspace, name)?, args.depth),
+        Some(_) => around(&workspace, &focus, args.depth),
         None => (0..workspace.graph.specs.len()).map(|at| SpecId(u32::try_from(at).unwrap_or(u32::MAX))).collect(),
     };
     let text = if args.json {
         format!("{:#}\n", json::graph(&workspace, &shown, args.cycles))
     } else if args.cycles {
         text::cycles(&workspace, &shown)
+    } else if args.dot {
+        bedplate_draw::to_dot(&draw::drawing(&workspace, &shown, &focus)?)
+    } else if args.svg {
+        bedplate_draw::to_svg(&draw::drawing(&workspace, &shown, &focus)?)
     } else {
         text::graph(&workspace, &shown)
     };

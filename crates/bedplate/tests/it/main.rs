@@ -11,6 +11,7 @@ mod macros;
 mod output;
 mod query;
 mod support;
+mod version;
 
 /// A module that is not named above would not run.
 #[test]
