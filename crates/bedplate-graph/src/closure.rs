@@ -76,12 +76,15 @@ pub(crate) struct Closure {
 
 type WantKey = (String, String, Sense, Mode);
 
+/// The requirements of a package, in the order of its list.
+type Wants = Rc<[Rc<Want>]>;
+
 /// Chooses packages, and remembers what it found out.
 #[derive(Debug)]
 pub(crate) struct Chooser<'a> {
     pool: &'a Pool,
     wants: RefCell<FxHashMap<WantKey, Rc<Want>>>,
-    of_packages: RefCell<FxHashMap<(PackageId, Mode), Rc<[Rc<Want>]>>>,
+    of_packages: RefCell<FxHashMap<(PackageId, Mode), Wants>>,
 }
 
 impl<'a> Chooser<'a> {
@@ -112,12 +115,12 @@ impl<'a> Chooser<'a> {
     }
 
     /// The requirements of a package, in the order of its list.
-    pub(crate) fn wants_of(&self, package: PackageId, mode: Mode) -> Rc<[Rc<Want>]> {
+    pub(crate) fn wants_of(&self, package: PackageId, mode: Mode) -> Wants {
         if let Some(known) = self.of_packages.borrow().get(&(package, mode)) {
             return Rc::clone(known);
         }
         let requires = &self.pool.universe.package(package).requires;
-        let wants: Rc<[Rc<Want>]> = requires.iter().map(|one| self.want(one, mode)).collect();
+        let wants: Wants = requires.iter().map(|one| self.want(one, mode)).collect();
         self.of_packages.borrow_mut().insert((package, mode), Rc::clone(&wants));
         wants
     }
@@ -370,7 +373,11 @@ impl Work<'_, '_> {
                 }
                 true
             }
-            Want::All(all) => all.iter().fold(true, |done, one| self.meet(one, requirement, mode, choose) && done),
+            Want::All(all) => {
+                // Every operand has its turn, whatever became of the one before.
+                let open = all.iter().filter(|one| !self.meet(one, requirement, mode, choose)).count();
+                open == 0
+            }
             Want::Or(all) => {
                 if all.iter().any(|one| one.holds(&self.closure)) {
                     return true;

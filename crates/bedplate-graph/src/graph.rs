@@ -1,16 +1,16 @@
 //! The build graph: nodes, what they wait for, cycles, waves.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use bedplate_diag::Diagnostic;
 use bedplate_solve::Repository;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::capability::CapabilityLock;
-use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
-use crate::cycles::{self, Component, Unit};
+use crate::closure::{Chooser, Closure};
+use crate::cycles::Unit;
 use crate::input::Spec;
+use crate::maker::{Maker, Root, refuse_duplicates};
 use crate::pool::{Origin, Pool, SpecId};
 use crate::schedule::{self, DEFAULT_SECONDS, Durations};
 use crate::seed::Seed;
@@ -120,14 +120,6 @@ impl CycleGroup {
     }
 }
 
-/// The root of a build or check: what it asks for, and what is in it.
-#[derive(Debug)]
-pub(crate) struct Root {
-    pub(crate) closure: Closure,
-    /// The requirements that are met without specs.
-    pub(crate) seeded: FxHashSet<usize>,
-}
-
 /// The graph of all specs.
 #[derive(Debug)]
 pub struct BuildGraph {
@@ -145,9 +137,6 @@ pub struct BuildGraph {
     pub(crate) roots: Vec<Root>,
     check_nodes: BTreeMap<SpecId, NodeId>,
 }
-
-/// The cost of a unit that neither the seed nor a repository can take the place of.
-const IMPOSSIBLE: u32 = 1000;
 
 impl BuildGraph {
     /// Makes the graph of some specs. What is wrong is in [`Self::diagnostics`]; the rest of the graph is good nevertheless.
@@ -354,277 +343,21 @@ fn new_node(
 }
 
 /// True if a repository has all packages that a spec makes.
-fn is_built(pool: &Pool, spec: &Spec, id: SpecId) -> bool {
+pub(crate) fn is_built(pool: &Pool, spec: &Spec, id: SpecId) -> bool {
     let mut packages = pool.packages_of(id).peekable();
     spec.excluded.is_none() && packages.peek().is_some() && packages.all(|package| pool.prebuilt(package).is_some())
 }
 
 /// The specs whose packages are in a root, sorted.
-fn specs_in(pool: &Pool, closure: &Closure) -> Vec<SpecId> {
+pub(crate) fn specs_in(pool: &Pool, closure: &Closure) -> Vec<SpecId> {
     let mut found: Vec<SpecId> = closure.members.keys().filter_map(|one| pool.spec_of(*one)).collect();
     found.sort_unstable();
     found.dedup();
     found
 }
 
-/// The groups of the seed that are in a root, sorted.
+/// The groups of the seed that are in a root, with what they need, sorted.
 fn groups_in(pool: &Pool, closure: &Closure) -> Vec<u32> {
     let of = |origin| if let Origin::Seed(group) = origin { Some(group) } else { None };
-    let mut found: Vec<u32> = closure.members.keys().filter_map(|one| of(pool.origin(*one))).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-/// Two specs of one name: the second is left out.
-fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    let mut first: FxHashMap<String, usize> = FxHashMap::default();
-    let mut made: FxHashMap<String, usize> = FxHashMap::default();
-    for at in 0..specs.len() {
-        if specs[at].excluded.is_some() {
-            continue;
-        }
-        if let Some(known) = first.get(&specs[at].name) {
-            let known = &specs[*known];
-            let mut wrong = Diagnostic::error("duplicate-spec", format!("two specs have the name `{}`", known.name))
-                .note(format!("the other is {}", known.path), known.span)
-                .hint("take one of them away, or give it another name");
-            wrong.span = specs[at].span;
-            diagnostics.push(wrong);
-            specs[at].excluded = Some(format!("{} has the same name", specs[first[&specs[at].name]].path));
-            continue;
-        }
-        first.insert(specs[at].name.clone(), at);
-        for package in &specs[at].packages {
-            let nevra = package.package.nevra.to_string();
-            if let Some(known) = made.get(&nevra).filter(|known| **known != at) {
-                let known = &specs[*known];
-                let mut wrong = Diagnostic::error("duplicate-package", format!("two specs make `{nevra}`"))
-                    .note(format!("the other is {}", known.path), known.span)
-                    .hint("only one spec may make a package of one name, version and architecture");
-                wrong.span = specs[at].span;
-                diagnostics.push(wrong);
-            }
-            made.entry(nevra).or_insert(at);
-        }
-    }
-    diagnostics
-}
-
-/// A graph while it is made.
-pub(crate) struct Maker<'a> {
-    pub(crate) specs: &'a [Spec],
-    pub(crate) pool: &'a Pool,
-    pub(crate) chooser: &'a Chooser<'a>,
-    pub(crate) roots: Vec<Root>,
-    /// Specs that cannot be built.
-    pub(crate) blocked: FxHashSet<SpecId>,
-}
-
-impl Maker<'_> {
-    /// The wants of a root, in the order of [`Spec::build_requires`].
-    fn wants(&self, spec: &Spec, seeded: &FxHashSet<usize>) -> Vec<Rc<Want>> {
-        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let all = spec.build_requires.iter().enumerate();
-        all.map(|(at, wanted)| self.chooser.want(&wanted.dependency, mode(at))).collect()
-    }
-
-    fn root(&self, at: usize, seeded: FxHashSet<usize>) -> Root {
-        let spec = &self.specs[at];
-        if spec.excluded.is_some() {
-            return Root { closure: Closure::default(), seeded };
-        }
-        let wants = self.wants(spec, &seeded);
-        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let closure = self.chooser.close(&wants, mode);
-        Root { closure, seeded }
-    }
-
-    /// The roots of the checks: those of the builds, and what only the check needs.
-    fn checks(&self) -> Vec<(SpecId, Root)> {
-        let mut found = Vec::new();
-        for (spec, id) in self.specs.iter().zip(0..) {
-            let Some(check) = spec.check.as_ref().filter(|_| spec.excluded.is_none()) else { continue };
-            let seeded = self.roots[id as usize].seeded.clone();
-            let mut wants = self.wants(spec, &seeded);
-            wants.extend(check.iter().map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
-            let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-            let closure = self.chooser.close(&wants, mode);
-            found.push((SpecId(id), Root { closure, seeded }));
-        }
-        found
-    }
-
-    /// What each build waits for. Those that are built already, or cannot be, wait for nothing.
-    fn edges(&self) -> Vec<Vec<u32>> {
-        let waits = |(at, root): (usize, &Root)| {
-            let id = spec_id(at);
-            if self.blocked.contains(&id) || is_built(self.pool, &self.specs[at], id) {
-                return Vec::new();
-            }
-            specs_in(self.pool, &root.closure).into_iter().map(|spec| spec.0).collect()
-        };
-        self.roots.iter().enumerate().map(waits).collect()
-    }
-
-    /// Finds all cycles and cuts those that can be cut.
-    fn break_cycles(&mut self) -> Vec<CycleGroup> {
-        let mut groups: Vec<CycleGroup> = Vec::new();
-        loop {
-            let found = cycles::components(&self.edges());
-            if found.is_empty() {
-                return groups;
-            }
-            for members in found {
-                let component = self.component(&members);
-                let cut = component.cut();
-                let group = self.group(&component, &cut);
-                for unit in &group.cut {
-                    let at = unit.unit.spec.0 as usize;
-                    if unit.by.is_empty() {
-                        self.blocked.insert(unit.unit.spec);
-                    } else {
-                        let mut seeded = std::mem::take(&mut self.roots[at].seeded);
-                        seeded.insert(unit.unit.index as usize);
-                        self.roots[at] = self.root(at, seeded);
-                    }
-                }
-                groups.push(group);
-            }
-        }
-    }
-
-    fn component(&self, members: &[u32]) -> Component {
-        let inside: FxHashSet<SpecId> = members.iter().map(|one| SpecId(*one)).collect();
-        let mut units = Vec::new();
-        for spec in members {
-            let at = *spec as usize;
-            let root = &self.roots[at];
-            for (index, want) in self.wants(&self.specs[at], &root.seeded).iter().enumerate() {
-                let leads_to = self.leads_to(want, &root.closure, &inside);
-                if leads_to.is_empty() {
-                    continue;
-                }
-                let unit = Unit { spec: SpecId(*spec), index: u32::try_from(index).unwrap_or(u32::MAX) };
-                let cost = if self.replacement(unit).is_empty() { IMPOSSIBLE } else { 1 };
-                units.push((unit, leads_to, cost));
-            }
-        }
-        Component { specs: members.iter().map(|one| SpecId(*one)).collect(), units }
-    }
-
-    /// The specs of a set that a requirement leads to in a root, sorted.
-    fn leads_to(&self, want: &Want, closure: &Closure, inside: &FxHashSet<SpecId>) -> Vec<SpecId> {
-        let mut open = Vec::new();
-        self.chooser.met_by(want, closure, &mut open);
-        let mut seen: FxHashSet<_> = open.iter().copied().collect();
-        let mut found = Vec::new();
-        while let Some(package) = open.pop() {
-            found.extend(self.pool.spec_of(package).filter(|spec| inside.contains(spec)));
-            for (_, next) in self.chooser.next(package, closure) {
-                if seen.insert(next) {
-                    open.push(next);
-                }
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
-    }
-
-    /// The packages that meet a unit without any spec; none if that cannot be.
-    fn replacement(&self, unit: Unit) -> Vec<String> {
-        let wanted = &self.specs[unit.spec.0 as usize].build_requires[unit.index as usize];
-        let want = self.chooser.want(&wanted.dependency, Mode::Bootstrap);
-        let closure = self.chooser.close(&[Rc::clone(&want)], |_| Mode::Bootstrap);
-        if !closure.unmet.is_empty() {
-            return Vec::new();
-        }
-        let mut met = Vec::new();
-        self.chooser.met_by(&want, &closure, &mut met);
-        met.sort_unstable();
-        met.dedup();
-        met.into_iter().map(|package| self.pool.describe(package)).collect()
-    }
-
-    fn group(&self, component: &Component, cut: &cycles::Cut) -> CycleGroup {
-        let units = cut.units.iter().map(|unit| CutUnit { unit: *unit, by: self.replacement(*unit) }).collect();
-        let cycles = cut.units.iter().map(|unit| {
-            let at = component.units.iter().position(|(one, _, _)| one == unit).unwrap_or(0);
-            let specs = component.cycle_through(at);
-            let hops = specs.iter().zip(specs.iter().cycle().skip(1)).enumerate();
-            let hops = hops.map(|(place, (from, to))| {
-                let first = (place == 0).then_some(unit.index as usize);
-                self.steps(*from, *to, first)
-            });
-            Cycle { hops: hops.collect(), specs }
-        });
-        CycleGroup { specs: component.specs.clone(), cycles: cycles.collect(), cut: units, is_minimum: cut.is_minimum }
-    }
-
-    fn steps(&self, from: SpecId, to: SpecId, first: Option<usize>) -> Vec<Step> {
-        let spec = &self.specs[from.0 as usize];
-        let root = &self.roots[from.0 as usize];
-        let wants = self.wants(spec, &root.seeded);
-        crate::why::chain(self.chooser, self.specs, from, &wants, &root.closure, first, |package| {
-            self.pool.spec_of(package) == Some(to)
-        })
-        .unwrap_or_default()
-    }
-
-    /// A diagnostic for each cycle that nothing cuts.
-    fn uncut_cycles(&self, groups: &[CycleGroup]) -> Vec<Diagnostic> {
-        let name = |spec: &SpecId| self.specs[spec.0 as usize].name.clone();
-        let mut found = Vec::new();
-        for group in groups {
-            for (unit, cycle) in group.cut.iter().zip(&group.cycles).filter(|(unit, _)| unit.by.is_empty()) {
-                let spec = &self.specs[unit.unit.spec.0 as usize];
-                let wanted = &spec.build_requires[unit.unit.index as usize];
-                let way: Vec<String> = cycle.specs.iter().chain(cycle.specs.first()).map(name).collect();
-                let mut wrong =
-                    Diagnostic::error("uncut-cycle", format!("builds wait for each other: {}", way.join(" → ")));
-                wrong.span = wanted.span.or(spec.span);
-                for step in cycle.hops.iter().flatten() {
-                    wrong = wrong.note(step.to_string(), step.span);
-                }
-                let capability = wanted.dependency.to_string();
-                found.push(wrong.hint(format!(
-                    "neither the seed nor a repository provides `{capability}`: add it to a group of the seed, or give a repository that has it prebuilt"
-                )));
-            }
-        }
-        found
-    }
-
-    /// A diagnostic for each capability that nothing provides: an error if a build needs it.
-    fn unknown_capabilities(&mut self, checks: &[(SpecId, Root)], seed: &Seed) -> Vec<Diagnostic> {
-        let mut unknown = crate::why::Unknown::new(self.specs, self.pool, seed);
-        let roots = self.roots.iter().enumerate().map(|(at, root)| (spec_id(at), root, false));
-        let checks = checks.iter().map(|(id, root)| (*id, root, true));
-        for (id, root, is_check) in roots.chain(checks) {
-            if !root.closure.unmet.is_empty() && !is_check && !is_built(self.pool, &self.specs[id.0 as usize], id) {
-                self.blocked.insert(id);
-            }
-            for requirement in &root.closure.unmet {
-                unknown.in_root(id, *requirement);
-            }
-        }
-        // Packages that are in no root: their builds are good, and nobody can install them.
-        for (package, _) in self.pool.universe.packages() {
-            if !matches!(self.pool.origin(package), Origin::Spec(..)) {
-                continue;
-            }
-            for (index, want) in self.chooser.wants_of(package, Mode::Normal).iter().enumerate() {
-                if !want.is_possible() {
-                    unknown.of_package(Requirement { asker: Asker::Package(package), index });
-                }
-            }
-        }
-        unknown.diagnostics()
-    }
-}
-
-pub(crate) fn spec_id(at: usize) -> SpecId {
-    SpecId(u32::try_from(at).expect("fewer than 2^32 specs fit in memory"))
+    pool.groups_with_needs(closure.members.keys().filter_map(|one| of(pool.origin(*one))))
 }

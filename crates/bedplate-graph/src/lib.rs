@@ -15,6 +15,7 @@ mod cycles;
 mod graph;
 mod guess;
 mod input;
+mod maker;
 mod pool;
 mod schedule;
 mod seed;

@@ -35,6 +35,8 @@ pub struct Pool {
     pub groups: Vec<String>,
     origins: Vec<Origin>,
     preferred_groups: Vec<bool>,
+    /// What each group needs, itself and through others.
+    group_needs: Vec<Vec<u32>>,
     guesses: FxHashSet<(PackageId, String)>,
     /// Packages of specs that a repository has in the same version.
     prebuilt: FxHashMap<PackageId, u32>,
@@ -99,7 +101,8 @@ impl Pool {
         origins.extend(from);
         all.push(Repository { name: seed.name.clone(), priority: 3, packages: seeded });
         let universe = Universe::new(all);
-        Self { universe, repositories: names, groups, origins, preferred_groups, guesses, prebuilt }
+        let group_needs = group_needs(seed, &groups);
+        Self { universe, repositories: names, groups, origins, preferred_groups, group_needs, guesses, prebuilt }
     }
 
     /// Where a package is from.
@@ -129,6 +132,13 @@ impl Pool {
         !self.guesses.is_empty() && self.guesses.contains(&(package, capability.to_owned()))
     }
 
+    /// Groups of the seed and all that they need, sorted, each once.
+    pub fn groups_with_needs(&self, groups: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let all = groups.into_iter().flat_map(|group| self.group_needs[group as usize].iter().copied().chain([group]));
+        let all: std::collections::BTreeSet<u32> = all.collect();
+        all.into_iter().collect()
+    }
+
     /// How much a package is preferred for what it provides; lower is better.
     pub(crate) fn rank(&self, package: PackageId) -> u8 {
         match self.origin(package) {
@@ -138,6 +148,25 @@ impl Pool {
             Origin::Seed(_) => 3,
         }
     }
+}
+
+/// For each group the groups that it needs, itself and through others.
+fn group_needs(seed: &Seed, names: &[String]) -> Vec<Vec<u32>> {
+    let of = |name: &String| names.iter().zip(0..).find(|(one, _)| *one == name).map(|(_, number)| number);
+    let all = seed.groups.values().map(|group| {
+        let mut found: Vec<u32> = group.needs.iter().filter_map(of).collect();
+        let mut at = 0;
+        while let Some(number) = found.get(at).copied() {
+            at += 1;
+            for need in seed.groups[&names[number as usize]].needs.iter().filter_map(of) {
+                if !found.contains(&need) {
+                    found.push(need);
+                }
+            }
+        }
+        found
+    });
+    all.collect()
 }
 
 fn id_of(place: usize) -> PackageId {

@@ -162,34 +162,48 @@ fn read_spec(world: &World, path: &SpecPath, found: Evaluation, target: &str) ->
         .into_iter()
         .filter(|one| matches!(one.severity, Severity::Error | Severity::Passed))
         .collect();
+    let mut sources = found.sources;
     let spec = is_good.then(|| {
-        // The requirements without tests are those of the build; what only the tests need is for the check.
         let has_check = found.spec.section(BuildSection::Check).is_some_and(|text| !text.trim().is_empty());
         let variants = has_check.then(|| evaluate::check_variants(world, path)).flatten();
-        convert(path, &found.spec, variants.as_ref(), has_check, target, &found.sources)
+        let requires = build_requires(&found.spec, variants, &mut sources);
+        convert(path, &found.spec, requires, has_check, target, &sources)
     });
-    ReadSpec { spec, mistakes, sources: found.sources }
+    ReadSpec { spec, mistakes, sources }
+}
+
+/// What the build requires, and what only the check does.
+fn build_requires(
+    spec: &SourcePackage,
+    variants: Option<(Evaluation, Option<Evaluation>)>,
+    sources: &mut Sources,
+) -> (Vec<Wanted>, Vec<Wanted>) {
+    let requires = |spec: &SourcePackage| wanted(&spec.source, DependencyKind::Requires);
+    let mut all = requires(spec);
+    let Some((without, with)) = variants else { return (all, Vec::new()) };
+    let mut of_variant = |variant: Evaluation| {
+        let mut list = requires(&variant.spec);
+        let here = sources.absorb(variant.sources);
+        list.iter_mut().for_each(|wanted| wanted.span = wanted.span.map(&here));
+        list
+    };
+    if let Some(with) = with {
+        all = of_variant(with);
+    }
+    let build = of_variant(without);
+    all.retain(|one| build.iter().all(|kept| kept.dependency != one.dependency));
+    (build, all)
 }
 
 fn convert(
     path: &SpecPath,
     spec: &SourcePackage,
-    variants: Option<&(SourcePackage, SourcePackage)>,
+    (build_requires, for_check): (Vec<Wanted>, Vec<Wanted>),
     has_check: bool,
     target: &str,
     sources: &Sources,
 ) -> Spec {
     let main = spec.packages.first();
-    let requires = |spec: &SourcePackage| wanted(&spec.source, DependencyKind::Requires);
-    let (build_requires, for_check) = match variants {
-        Some((with, without)) => {
-            let kept = requires(without);
-            let mut only = requires(with);
-            only.retain(|one| kept.iter().all(|kept| kept.dependency != one.dependency));
-            (kept, only)
-        }
-        None => (requires(spec), Vec::new()),
-    };
     let source_rpm = main.map(|main| format!("{}-{}.src.rpm", main.name(), without_epoch(&main.evr())));
     let packages = spec.packages.iter().filter(|package| package.is_built());
     let id = sources.iter().position(|source| source.name() == path.shown);

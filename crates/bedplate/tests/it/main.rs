@@ -4,6 +4,7 @@
 
 mod conformance;
 mod expand;
+mod graph;
 mod help;
 mod hostile;
 mod lint;

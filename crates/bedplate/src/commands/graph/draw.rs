@@ -55,7 +55,10 @@ pub(super) fn drawing(workspace: &Workspace, shown: &FxHashSet<SpecId>, focus: &
         for (step, package) in graph.direct_needs(node.spec) {
             let needed = graph.pool.spec_of(package).map(|spec| graph.build_node(spec));
             let Some(to) = needed.and_then(|id| place.get(&id)).filter(|to| *to != from) else { continue };
-            let is_critical = node.is_critical && graph.node(drawn[*to]).is_critical;
+            // The next of the longest way, not any two nodes of it.
+            let need = graph.node(drawn[*to]);
+            let is_next = (need.remaining - need.seconds - node.remaining).abs() < 1e-6;
+            let is_critical = node.is_critical && need.is_critical && is_next;
             let class = if is_critical {
                 EdgeClass::Critical
             } else if step.is_guess {

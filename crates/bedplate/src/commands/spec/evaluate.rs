@@ -50,22 +50,21 @@ pub(crate) fn one(world: &World, spec: &SpecPath) -> Result<Evaluation, Failure>
     Ok(pool.install(|| evaluate(world, spec, &[], false)))
 }
 
-/// The spec as it is with and without its tests, if it has a condition for them: what only the first asks for is only for
-/// `%check`. Two habits are known: a build condition (`%bcond_without check`), which is taken as its default says, and the
-/// macro `with_check` of Azure Linux, which is set.
-pub(crate) fn check_variants(world: &World, spec: &SpecPath) -> Option<(SourcePackage, SourcePackage)> {
+/// The spec without its tests, if it has a condition for them, and with them, if they are off unless asked for: what only
+/// the second asks for is only for `%check`. Two habits are known: a build condition (`%bcond_without check`), which is
+/// taken as its default says, and the macro `with_check` of Azure Linux, which is set.
+pub(crate) fn check_variants(world: &World, spec: &SpecPath) -> Option<(Evaluation, Option<Evaluation>)> {
     let content = read(&spec.path).ok()?;
     let has = |word: &[u8]| content.windows(word.len()).any(|part| part == word);
     let with = if has(b"bcond") && (has(b"check") || has(b"test")) {
-        Vec::new()
+        None
     } else if has(b"?with_check") {
-        vec!["with_check 1".to_owned()]
+        Some(evaluate(world, spec, &["with_check 1".to_owned()], false))
     } else {
         return None;
     };
-    let without = ["check", "tests", "test"].map(|name| format!("_without_{name} 1"));
-    let (with, without) = (evaluate(world, spec, &with, false), evaluate(world, spec, &without, false));
-    (with.is_good() && without.is_good()).then_some((with.spec, without.spec))
+    let without = evaluate(world, spec, &["check", "tests", "test"].map(|name| format!("_without_{name} 1")), false);
+    (without.is_good() && with.as_ref().is_none_or(Evaluation::is_good)).then_some((without, with))
 }
 
 fn evaluate(world: &World, spec: &SpecPath, defines: &[String], find_undefined: bool) -> Evaluation {
