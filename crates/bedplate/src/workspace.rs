@@ -264,10 +264,10 @@ fn spec_package(package: &Package, source_rpm: Option<&str>) -> Option<SpecPacka
 fn excluded(spec: &SourcePackage, target: &str) -> Option<String> {
     let is_listed = |list: &[String], word: &str| list.iter().any(|one| one == word);
     let is_noarch = spec.build_archs.iter().any(|arch| arch == "noarch");
-    if !spec.exclusive_arch.is_empty()
-        && !is_listed(&spec.exclusive_arch, target)
-        && !(is_noarch && is_listed(&spec.exclusive_arch, "noarch"))
-    {
+    let fits = spec.exclusive_arch.is_empty()
+        || is_listed(&spec.exclusive_arch, target)
+        || (is_noarch && is_listed(&spec.exclusive_arch, "noarch"));
+    if !fits {
         return Some(format!("`ExclusiveArch` does not name {target}"));
     }
     if is_listed(&spec.exclude_arch, target) {
