@@ -3,11 +3,12 @@
 //! A requirement that only one package can meet decides by itself. Where there is a choice, all that is certain goes in
 //! first, and what is in counts; then the best candidate is taken:
 //!
-//! 1. one of a seed group that is preferred, then a package that a spec makes, then one of a repository, then the seed;
-//! 2. one that surely provides the capability before one of which that is a guess;
-//! 3. one that no other candidate obsoletes;
-//! 4. one whose name is the capability;
-//! 5. the newest version, then the first name.
+//! 1. one whose own requirements can be met, through all that they lead to;
+//! 2. one of a seed group that is preferred, then a package that a spec makes, then one of a repository, then the seed;
+//! 3. one that surely provides the capability before one of which that is a guess;
+//! 4. one that no other candidate obsoletes;
+//! 5. one whose name is the capability;
+//! 6. the newest version, then the first name.
 //!
 //! The rules do not backtrack. A closure that breaks a conflict or misses something is handed to the solver, which does.
 
@@ -210,6 +211,7 @@ impl<'a> Chooser<'a> {
         found.sort_by_cached_key(|one| {
             let package = package(*one);
             (
+                self.pool.doomed.contains(one),
                 self.pool.rank(*one),
                 self.pool.is_guess(*one, name),
                 obsoleted.contains(one),
@@ -317,7 +319,38 @@ impl<'a> Chooser<'a> {
     }
 }
 
+/// The packages of which a requirement cannot be met, itself or through what it needs.
+pub(crate) fn doomed(pool: &Pool) -> FxHashSet<PackageId> {
+    let chooser = Chooser::new(pool);
+    let mut doomed: FxHashSet<PackageId> = FxHashSet::default();
+    let mut open: Vec<PackageId> = pool.universe.packages().map(|(id, _)| id).collect();
+    loop {
+        let before = doomed.len();
+        open.retain(|id| {
+            let can_be = chooser.wants_of(*id, Mode::Normal).iter().all(|want| want.can_be_met(&doomed));
+            if !can_be {
+                doomed.insert(*id);
+            }
+            can_be
+        });
+        if doomed.len() == before {
+            return doomed;
+        }
+    }
+}
+
 impl Want {
+    /// True if packages that are not doomed could meet it.
+    pub(crate) fn can_be_met(&self, doomed: &FxHashSet<PackageId>) -> bool {
+        match self {
+            Self::Any(candidates) => candidates.iter().any(|one| !doomed.contains(one)),
+            Self::All(all) => all.iter().all(|one| one.can_be_met(doomed)),
+            Self::Or(all) => all.iter().any(|one| one.can_be_met(doomed)),
+            // It depends on what else is in a root.
+            Self::If { .. } | Self::Unless { .. } => true,
+        }
+    }
+
     fn is_conditional(&self) -> bool {
         match self {
             Self::Any(_) => false,
@@ -382,7 +415,7 @@ impl Work<'_, '_> {
                 if all.iter().any(|one| one.holds(&self.closure)) {
                     return true;
                 }
-                let possible: Vec<&Want> = all.iter().filter(|one| one.is_possible()).collect();
+                let possible: Vec<&Want> = all.iter().filter(|one| one.can_be_met(&self.chooser.pool.doomed)).collect();
                 match possible[..] {
                     [] => self.miss(requirement),
                     [one] => return self.meet(one, requirement, mode, choose),
@@ -425,7 +458,7 @@ impl Work<'_, '_> {
         let pool = self.chooser.pool;
         let Some(best) = candidates.first().map(|one| pool.rank(*one)) else { return false };
         candidates.iter().any(|one| match self.closure.members.get(one) {
-            Some(is_bootstrap) => *is_bootstrap || pool.rank(*one) == best,
+            Some(is_bootstrap) => *is_bootstrap || pool.rank(*one) <= best,
             None => false,
         })
     }
@@ -446,18 +479,6 @@ impl Work<'_, '_> {
         for (index, want) in self.chooser.wants_of(package, mode).iter().enumerate() {
             let requirement = Requirement { asker: Asker::Package(package), index };
             self.open.push_back((Rc::clone(want), requirement, mode));
-        }
-    }
-}
-
-impl Want {
-    /// True if packages exist that could meet it.
-    pub(crate) fn is_possible(&self) -> bool {
-        match self {
-            Self::Any(candidates) => !candidates.is_empty(),
-            Self::All(all) => all.iter().all(Self::is_possible),
-            Self::Or(all) => all.iter().any(Self::is_possible),
-            Self::If { .. } | Self::Unless { .. } => true,
         }
     }
 }

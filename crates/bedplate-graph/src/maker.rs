@@ -260,13 +260,14 @@ impl Maker<'_> {
                 unknown.in_root(id, *requirement);
             }
         }
+        let none = FxHashSet::default();
         // Packages that are in no root: their builds are good, and nobody can install them.
         for (package, _) in self.pool.universe.packages() {
             if !matches!(self.pool.origin(package), Origin::Spec(..)) {
                 continue;
             }
             for (index, want) in self.chooser.wants_of(package, Mode::Normal).iter().enumerate() {
-                if !want.is_possible() {
+                if !want.can_be_met(&none) {
                     unknown.of_package(Requirement { asker: Asker::Package(package), index });
                 }
             }

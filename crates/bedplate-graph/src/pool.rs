@@ -5,6 +5,7 @@ use bedplate_solve::{PackageId, Repository, Universe};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::capability::CapabilityLock;
+use crate::closure;
 use crate::guess;
 use crate::input::Spec;
 use crate::seed::Seed;
@@ -40,7 +41,12 @@ pub struct Pool {
     guesses: FxHashSet<(PackageId, String)>,
     /// Packages of specs that a repository has in the same version.
     prebuilt: FxHashMap<PackageId, u32>,
+    /// Packages that require what nothing can meet.
+    pub(crate) doomed: FxHashSet<PackageId>,
 }
+
+/// What stands before the name of a package of the seed: it is no RPM, and no `Obsoletes` is about it.
+const SEED_PREFIX: &str = "seed.";
 
 impl Pool {
     /// Puts the packages together.
@@ -102,7 +108,29 @@ impl Pool {
         all.push(Repository { name: seed.name.clone(), priority: 3, packages: seeded });
         let universe = Universe::new(all);
         let group_needs = group_needs(seed, &groups);
-        Self { universe, repositories: names, groups, origins, preferred_groups, group_needs, guesses, prebuilt }
+        let doomed = FxHashSet::default();
+        let mut pool = Self {
+            universe,
+            repositories: names,
+            groups,
+            origins,
+            preferred_groups,
+            group_needs,
+            guesses,
+            prebuilt,
+            doomed,
+        };
+        pool.doomed = closure::doomed(&pool);
+        pool
+    }
+
+    /// The name of a package; of one of the seed, that which the distribution has for it.
+    pub fn name(&self, package: PackageId) -> &str {
+        let name = self.universe.package(package).name();
+        match self.origin(package) {
+            Origin::Seed(_) => name.strip_prefix(SEED_PREFIX).unwrap_or(name),
+            _ => name,
+        }
     }
 
     /// Where a package is from.
@@ -175,7 +203,7 @@ fn id_of(place: usize) -> PackageId {
 
 /// A package of the seed: the distribution's name, and what the seed file says it provides.
 fn seed_package(name: &str, provides: &[Dependency]) -> Option<BinaryPackage> {
-    let mut package = BinaryPackage::new(format!("{name}-0-0.noarch").parse().ok()?);
+    let mut package = BinaryPackage::new(format!("{SEED_PREFIX}{name}-0-0.noarch").parse().ok()?);
     for capability in provides {
         if capability.name.starts_with('/') {
             package.files.push(PackageFile { path: capability.name.clone(), kind: FileKind::File });

@@ -76,7 +76,7 @@ impl Pool {
     pub fn describe(&self, package: PackageId) -> String {
         let found = self.universe.package(package);
         match self.origin(package) {
-            Origin::Seed(group) => format!("{} (seed, group {})", found.name(), self.groups[group as usize]),
+            Origin::Seed(group) => format!("{} (seed, group {})", self.name(package), self.groups[group as usize]),
             Origin::Repository(repository) => format!("{} ({})", found.nevra, self.repositories[repository as usize]),
             Origin::Spec(..) => found.nevra.to_string(),
         }
@@ -179,7 +179,7 @@ fn step(pool: &Pool, specs: &[Spec], spec: Option<SpecId>, requirement: Requirem
         Origin::Seed(group) => format!("the seed (group {})", pool.groups[group as usize]),
     };
     let is_guess = names(&dependency).iter().any(|name| pool.is_guess(to, name));
-    let package = pool.universe.package(to).name().to_owned();
+    let package = pool.name(to).to_owned();
     Step { kind, from, capability: plain(&dependency), span, to: package, origin, is_guess }
 }
 

@@ -35,6 +35,12 @@ fn choices_follow_the_rules() {
         // A spec before a repository, a repository before the seed.
         ("spec x 1-1\n needs a\nspec a 1-1\nrepo r: a 2-1", "a"),
         ("spec x 1-1\n needs a\nseed s: a\nrepo r: a 2-1", "@a"),
+        // Not what cannot be installed.
+        (
+            "spec x 1-1\n needs v\nspec a 1-1\n package a: provides v; requires b\nspec b 1-1\n package b: requires nowhere\nspec c 1-1\n package c: provides v",
+            "c",
+        ),
+        ("spec x 1-1\n needs (a or c)\nspec a 1-1\n package a: requires nowhere\nspec c 1-1", "c"),
         // The exact name, then the first name.
         ("spec x 1-1\n needs a\nspec b 1-1\n package b: provides a\nspec a 1-1", "a"),
         ("spec x 1-1\n needs v\nspec c 1-1\n package c: provides v\nspec b 1-1\n package b: provides v", "b"),

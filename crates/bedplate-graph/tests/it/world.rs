@@ -171,9 +171,8 @@ pub(crate) fn root(graph: &BuildGraph, name: &str) -> String {
     let mut names: Vec<String> = all
         .iter()
         .map(|(package, is_cut)| {
-            let found = graph.pool.universe.package(*package);
             let from = if graph.pool.spec_of(*package).is_some() { "" } else { "@" };
-            format!("{from}{}{}", found.name(), if *is_cut { "*" } else { "" })
+            format!("{from}{}{}", graph.pool.name(*package), if *is_cut { "*" } else { "" })
         })
         .collect();
     names.sort();
