@@ -4,6 +4,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ui::ColorChoice;
 
+mod solve;
+
+pub(crate) use solve::SolveArgs;
+
 /// Builds a small, hardened, signed container-host OS image from RPM specs
 ///
 /// Exit codes: 0 good, 1 a build failed, 2 bad input, 3 the environment is at fault, 70 a bug.
@@ -22,6 +26,14 @@ pub(crate) enum Command {
     /// Read RPM specs: what they say, how they expand, what is wrong with them
     #[command(subcommand)]
     Spec(SpecCommand),
+    /// Say which packages an installation takes, and why
+    ///
+    /// Prints each package with its repository and its reason: the package that requires it, and what it requires. If there is
+    /// no answer, a tree of reasons says why, and the exit code is 2. The rules of choice are in docs/solver.md.
+    #[command(after_help = "Examples:
+  bedplate solve --replay problem.json
+  bedplate solve --replay problem.json --json | jq -r .packages[].nevra")]
+    Solve(SolveArgs),
 }
 
 #[derive(Debug, Subcommand)]
