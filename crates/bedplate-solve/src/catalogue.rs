@@ -59,8 +59,6 @@ pub(crate) struct Catalogue<'u> {
     forbidden: FxHashMap<PackageId, Forbidden>,
     locked: FxHashSet<PackageId>,
     favoured: FxHashSet<PackageId>,
-    /// Packages with a rich dependency that can make conditions; in the order of rows.
-    rich: Vec<PackageId>,
 }
 
 impl<'u> Catalogue<'u> {
@@ -78,7 +76,6 @@ impl<'u> Catalogue<'u> {
             forbidden: FxHashMap::default(),
             locked: FxHashSet::default(),
             favoured: FxHashSet::default(),
-            rich: Vec::new(),
         };
         rows.sort_unstable_by(|a, b| all.row_order(*a, *b));
         for (row, id) in rows.iter().zip(0..).map(|(id, row)| (row, *id)) {
@@ -87,12 +84,6 @@ impl<'u> Catalogue<'u> {
         all.rows = rows;
         all.make_groups();
         all.mark();
-        let rich = |id: &PackageId| {
-            let package = universe.package(*id);
-            let mut lists = package.requires.iter().chain(&package.conflicts).chain(&package.recommends);
-            lists.any(bedplate_model::Dependency::is_rich)
-        };
-        all.rich = all.rows.iter().copied().filter(rich).collect();
         all
     }
 
@@ -100,8 +91,9 @@ impl<'u> Catalogue<'u> {
         self.row_of[id.0 as usize]
     }
 
-    pub(crate) fn package(&self, row: u32) -> Option<PackageId> {
-        self.rows.get(row as usize).copied()
+    /// The package of each row.
+    pub(crate) fn rows(&self) -> &[PackageId] {
+        &self.rows
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,10 +114,6 @@ impl<'u> Catalogue<'u> {
 
     pub(crate) fn forbidden(&self, id: PackageId) -> Option<&Forbidden> {
         self.forbidden.get(&id)
-    }
-
-    pub(crate) fn rich(&self) -> &[PackageId] {
-        &self.rich
     }
 
     fn row_order(&self, a: PackageId, b: PackageId) -> Ordering {
@@ -276,8 +264,8 @@ impl Width {
     fn of(arch: &str) -> Self {
         match arch {
             "noarch" => Self::Any,
-            "i386" | "i486" | "i586" | "i686" | "athlon" | "geode" | "pentium3" | "pentium4" | "s390" | "ppc" | "sparc"
-            | "sparcv8" | "sparcv9" => Self::Bits32,
+            "i386" | "i486" | "i586" | "i686" | "athlon" | "geode" | "pentium3" | "pentium4" | "s390" | "ppc"
+            | "sparc" | "sparcv8" | "sparcv9" => Self::Bits32,
             _ if arch.starts_with("armv") => Self::Bits32,
             _ => Self::Bits64,
         }

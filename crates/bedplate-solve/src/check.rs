@@ -306,9 +306,7 @@ impl<'u> There<'u> {
                 }
             }
             RichDependency::Group(one) | RichDependency::Else(one, _) => self.truth(one, owner),
-            RichDependency::And(parts) => {
-                both(&parts.iter().map(|part| self.truth(part, owner)).collect::<Vec<_>>())
-            }
+            RichDependency::And(parts) => both(&parts.iter().map(|part| self.truth(part, owner)).collect::<Vec<_>>()),
             RichDependency::Or(parts) => some(&parts.iter().map(|part| self.truth(part, owner)).collect::<Vec<_>>()),
             RichDependency::If { then, condition, otherwise } => {
                 let condition = self.truth(condition, owner);

@@ -10,12 +10,16 @@
 //! | `Conflicts`, `Obsoletes` | constraints |
 //! | `(a and b)` | two requirements |
 //! | `(a or (b and c))` | a requirement of `a` or of an auxiliary candidate that requires `b` and `c` |
-//! | `(a if b)` | a requirement of `a` under the condition *b is there* |
+//! | `(a if b)` | a guarded clause |
 //!
-//! The condition *one of the packages S is there* is an auxiliary name with the candidates *yes* and *no*; each package of S
-//! requires *yes*. The clause of `(a if b)` is then `a ∨ no`, which is exact: resolvo's own way, to take the other candidates
-//! of a name for its negation, would be wrong for a package that is not there at all. resolvo looks at such a clause only
-//! when *yes* is chosen, so that nothing is decided because of a package that nobody wants.
+//! A guarded clause is one that something makes true by not being there: `(a if b)` holds if no package that provides `b`
+//! is there. Searches begin without these clauses. If an answer breaks some, they are added to their owners, and the search
+//! begins anew; so nothing is decided because of a package that nobody wants. An added clause is exact: it is a
+//! requirement of `a` or, after it, of an auxiliary candidate that excludes all packages that provide `b`.
+//!
+//! resolvo has conditions of its own. They are not used: a package that is not there at all does not count as the negation
+//! of a condition, and the helper variables that keep the candidates of a name apart may be left undecided after a
+//! backtrack (0.12.2), so that a condition that holds is passed over.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -25,10 +29,10 @@ use std::rc::Rc;
 use bedplate_model::{Dependency, DependencyKind};
 use resolvo::{
     Candidates, Condition, ConditionId, ConditionalRequirement, DenseIndex, Dependencies, DependencyProvider,
-    HintDependenciesAvailable, Interner, KnownDependencies, LogicalOperator, NameId, Requirement, SolvableId, SolverCache,
-    StringId, VersionSetId, VersionSetUnionId,
+    HintDependenciesAvailable, Interner, KnownDependencies, NameId, Requirement, SolvableId, SolverCache, StringId,
+    VersionSetId, VersionSetUnionId,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalogue::Catalogue;
 use crate::facts::Muted;
@@ -51,8 +55,31 @@ enum Set {
 struct Known {
     /// Sorted.
     packages: Rc<[PackageId]>,
-    /// Made when it is first required.
-    requirement: Option<Requirement>,
+    requirement: Requirement,
+}
+
+/// A clause that holds if none of some packages is there.
+#[derive(Debug, Clone)]
+struct Guarded {
+    /// It holds if none of one of these sets is there.
+    unless: Vec<Rc<[PackageId]>>,
+    /// It holds if one of these is there.
+    candidates: Vec<SolvableId>,
+}
+
+/// What one package, request or auxiliary candidate needs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Needs {
+    known: KnownDependencies,
+    guarded: Vec<Guarded>,
+}
+
+/// The needs as they are being found.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    requirements: Vec<Requirement>,
+    guarded: Vec<Guarded>,
+    excluded: Vec<PackageId>,
 }
 
 #[derive(Debug, Default)]
@@ -60,25 +87,18 @@ struct Tables {
     name_of: Vec<NameId>,
     members: Vec<Vec<SolvableId>>,
     /// What auxiliary candidates need; the first has the number of packages as its id.
-    auxiliary: Vec<KnownDependencies>,
+    auxiliary: Vec<Rc<Needs>>,
+    packages: FxHashMap<PackageId, Rc<Needs>>,
     sets: Vec<(NameId, Set)>,
     all_but: FxHashMap<(NameId, Vec<SolvableId>), VersionSetId>,
     unions: Vec<Vec<VersionSetId>>,
-    conditions: Vec<Condition>,
     known: FxHashMap<String, Known>,
     key: String,
-    /// The set of *yes* of the condition that one of the packages is there.
-    presence: FxHashMap<Rc<[PackageId]>, VersionSetId>,
-    /// The conditions that a package makes true.
-    makes_true: FxHashMap<PackageId, Vec<VersionSetId>>,
+    /// The auxiliary candidate that excludes a set of packages.
+    absence: FxHashMap<Rc<[PackageId]>, SolvableId>,
+    /// The guarded clauses that were added: owner, number of the clause, requirement.
+    added: Vec<(SolvableId, usize, Requirement)>,
     impossible: Option<Requirement>,
-}
-
-/// What one package, request or auxiliary candidate needs.
-#[derive(Debug, Default)]
-pub(crate) struct Draft {
-    requirements: Vec<ConditionalRequirement>,
-    excluded: Vec<PackageId>,
 }
 
 /// What resolvo asks about; shared between the searches over one universe.
@@ -97,41 +117,33 @@ impl<'u> Encoding<'u> {
             name_of: Vec::with_capacity(count + 64),
             ..Tables::default()
         };
-        for row in 0..count {
-            let id = package_of(catalogue, row);
-            let alone = muted.as_ref().is_some_and(|muted| !muted.one_version(id));
-            let name = if alone { tables.add_name() } else { NameId::from_index(catalogue.group(id).0 as usize) };
+        for (row, id) in catalogue.rows().iter().enumerate() {
+            let alone = muted.as_ref().is_some_and(|muted| !muted.one_version(*id));
+            let name = if alone { tables.add_name() } else { NameId::from_index(catalogue.group(*id).0 as usize) };
             tables.name_of.push(name);
             tables.members[name.to_index()].push(SolvableId::from_index(row));
         }
-        let encoding = Self { catalogue: Rc::clone(catalogue), muted, tables: RefCell::new(tables) };
-        // Conditions have to be known before the first package is asked for: packages make them true.
-        for id in encoding.catalogue.rich() {
-            if encoding.muted.as_ref().is_none_or(|muted| muted.has(*id)) {
-                encoding.rich_dependencies(*id);
-            }
-        }
-        encoding
-    }
-
-    /// How many conditions there are; a search that began with fewer has to begin anew.
-    pub(crate) fn condition_count(&self) -> usize {
-        self.tables.borrow().presence.len()
+        Self { catalogue: Rc::clone(catalogue), muted, tables: RefCell::new(tables) }
     }
 
     /// The package of a candidate; none for an auxiliary one.
     pub(crate) fn package(&self, solvable: SolvableId) -> Option<PackageId> {
-        self.catalogue.package(row_number(solvable))
+        self.catalogue.rows().get(solvable.to_index()).copied()
     }
 
-    /// What an item of a request needs.
-    pub(crate) fn item(&self, item: &Item, draft: &mut Draft) {
+    /// An auxiliary candidate that stands for all items of a request. It is never chosen: the search begins with its needs.
+    pub(crate) fn request(&self, items: &[&Item]) -> SolvableId {
+        let mut draft = Draft::default();
+        items.iter().for_each(|item| self.item(item, &mut draft));
+        self.auxiliary(draft)
+    }
+
+    fn item(&self, item: &Item, draft: &mut Draft) {
         match item.wanted() {
             Wanted::Simple(dependency) => {
                 let packages = crate::solver::providers_of_item(self.catalogue.universe, item);
                 let packages: Vec<PackageId> = packages.into_iter().filter(|id| self.may_be_used(*id)).collect();
-                let requirement = self.one_of(&packages, std::slice::from_ref(&dependency.name));
-                draft.requirements.push(requirement.into());
+                draft.requirements.push(self.one_of(&packages, std::slice::from_ref(&dependency.name)));
             }
             Wanted::Rich(tree) => {
                 let (formula, root) = Builder::new(self.catalogue.universe, None).requirement(tree);
@@ -144,13 +156,57 @@ impl<'u> Encoding<'u> {
     pub(crate) fn recommendation(&self, owner: PackageId, dependency: &Dependency) -> SolvableId {
         let mut draft = Draft::default();
         self.requires(owner, dependency, &mut draft);
-        let needs = self.finish(draft);
+        self.auxiliary(draft)
+    }
+
+    fn auxiliary(&self, draft: Draft) -> SolvableId {
+        let needs = Rc::new(self.finish(draft));
         self.tables.borrow_mut().add_auxiliary(needs)
     }
 
+    /// Adds the guarded clauses that an answer to a request breaks. False if it breaks none.
+    pub(crate) fn add_broken(&self, request: SolvableId, chosen: &[SolvableId]) -> bool {
+        let there: FxHashSet<SolvableId> = chosen.iter().copied().collect();
+        let is_there = |id: &PackageId| there.contains(&SolvableId::from_index(self.catalogue.row(*id) as usize));
+        let mut broken = Vec::new();
+        for owner in std::iter::once(&request).chain(chosen) {
+            for (number, clause) in self.needs(*owner).guarded.iter().enumerate() {
+                let holds = clause.candidates.iter().any(|candidate| there.contains(candidate))
+                    || clause.unless.iter().any(|set| !set.iter().any(is_there));
+                if !holds {
+                    broken.push((*owner, number, clause.clone()));
+                }
+            }
+        }
+        for (owner, number, clause) in &broken {
+            let absent = clause.unless.iter().map(|set| self.absence(set)).collect::<Vec<_>>();
+            let mut tables = self.tables.borrow_mut();
+            let added = tables.one_of(clause.candidates.iter().copied().chain(absent));
+            debug_assert!(!tables.added.iter().any(|one| (one.0, one.1) == (*owner, *number)), "an added clause holds");
+            tables.added.push((*owner, *number, added));
+        }
+        !broken.is_empty()
+    }
+
+    /// Forgets the guarded clauses that were added. False if there were none.
+    pub(crate) fn forget_added(&self) -> bool {
+        !std::mem::take(&mut self.tables.borrow_mut().added).is_empty()
+    }
+
+    /// An auxiliary candidate that excludes some packages.
+    fn absence(&self, packages: &Rc<[PackageId]>) -> SolvableId {
+        if let Some(known) = self.tables.borrow().absence.get(packages) {
+            return *known;
+        }
+        let made = self.auxiliary(Draft { excluded: packages.to_vec(), ..Draft::default() });
+        self.tables.borrow_mut().absence.insert(Rc::clone(packages), made);
+        made
+    }
+
     /// The drawn-up needs, as requirements and constraints.
-    pub(crate) fn finish(&self, mut draft: Draft) -> KnownDependencies {
+    fn finish(&self, mut draft: Draft) -> Needs {
         let mut constrains = Vec::new();
+        draft.excluded.retain(|other| self.may_be_used(*other));
         draft.excluded.sort_unstable_by_key(|id| self.catalogue.row(*id));
         draft.excluded.dedup();
         let mut tables = self.tables.borrow_mut();
@@ -163,7 +219,8 @@ impl<'u> Encoding<'u> {
             at += excluded.len();
             constrains.push(tables.all_but(name, excluded));
         }
-        KnownDependencies { requirements: draft.requirements, constrains }
+        let requirements = draft.requirements.into_iter().map(Into::into).collect();
+        Needs { known: KnownDependencies { requirements, constrains }, guarded: draft.guarded }
     }
 
     fn may_be_used(&self, id: PackageId) -> bool {
@@ -172,11 +229,32 @@ impl<'u> Encoding<'u> {
         self.muted.is_some() || self.catalogue.forbidden(id).is_none()
     }
 
-    fn dependencies(&self, id: PackageId) -> KnownDependencies {
+    /// What a candidate needs, with the guarded clauses that were added to it.
+    pub(crate) fn all_needs(&self, solvable: SolvableId) -> KnownDependencies {
+        let mut known = self.needs(solvable).known.clone();
+        let tables = self.tables.borrow();
+        let added = tables.added.iter().filter(|(owner, ..)| *owner == solvable);
+        known.requirements.extend(added.map(|(_, _, requirement)| ConditionalRequirement::from(*requirement)));
+        known
+    }
+
+    fn needs(&self, solvable: SolvableId) -> Rc<Needs> {
+        let Some(id) = self.package(solvable) else {
+            return Rc::clone(&self.tables.borrow().auxiliary[solvable.to_index() - self.catalogue.len()]);
+        };
+        if let Some(known) = self.tables.borrow().packages.get(&id) {
+            return Rc::clone(known);
+        }
+        let made = Rc::new(self.needs_of_package(id));
+        self.tables.borrow_mut().packages.insert(id, Rc::clone(&made));
+        made
+    }
+
+    fn needs_of_package(&self, id: PackageId) -> Needs {
         let package = self.catalogue.universe.package(id);
         let mut draft = Draft::default();
         if self.catalogue.forbidden(id).is_some() && self.muted.as_ref().is_none_or(|muted| muted.forbidden(id)) {
-            draft.requirements.push(self.impossible().into());
+            draft.requirements.push(self.impossible());
             return self.finish(draft);
         }
         let counts = |kind, at| self.muted.as_ref().is_none_or(|muted| muted.dependency(id, kind, at));
@@ -199,24 +277,7 @@ impl<'u> Encoding<'u> {
         if self.muted.as_ref().is_none_or(|muted| muted.one_version(id)) {
             draft.excluded.extend(self.catalogue.apart(id));
         }
-        draft.excluded.retain(|other| self.may_be_used(*other));
-        if let Some(sets) = self.tables.borrow().makes_true.get(&id) {
-            draft.requirements.extend(sets.iter().map(|set| ConditionalRequirement::from(*set)));
-        }
         self.finish(draft)
-    }
-
-    /// Meets all conditions of a package's rich dependencies.
-    fn rich_dependencies(&self, id: PackageId) {
-        let package = self.catalogue.universe.package(id);
-        let mut draft = Draft::default();
-        let recommends = if self.catalogue.options.recommends { package.recommends.as_slice() } else { &[] };
-        for dependency in package.requires.iter().chain(recommends).filter(|one| one.is_rich()) {
-            self.requires(id, dependency, &mut draft);
-        }
-        for dependency in package.conflicts.iter().filter(|one| one.is_rich()) {
-            self.conflicts(id, dependency, &mut draft);
-        }
     }
 
     fn requires(&self, owner: PackageId, dependency: &Dependency, draft: &mut Draft) {
@@ -225,7 +286,7 @@ impl<'u> Encoding<'u> {
         }
         if rpmlib::is_rpmlib(&dependency.name) {
             if !rpmlib::is_provided(dependency) {
-                draft.requirements.push(self.impossible().into());
+                draft.requirements.push(self.impossible());
             }
         } else if dependency.is_rich() {
             match rich_of(dependency, DependencyKind::Requires) {
@@ -233,10 +294,10 @@ impl<'u> Encoding<'u> {
                     let (formula, root) = Builder::new(self.catalogue.universe, Some(owner)).requirement(&tree);
                     self.formula(&formula, root, draft);
                 }
-                None => draft.requirements.push(self.impossible().into()),
+                None => draft.requirements.push(self.impossible()),
             }
-        } else if let Some(requirement) = self.simple(owner, dependency) {
-            draft.requirements.push(requirement.into());
+        } else {
+            draft.requirements.extend(self.simple(owner, dependency));
         }
     }
 
@@ -248,7 +309,7 @@ impl<'u> Encoding<'u> {
                     self.formula(&formula, root, draft);
                 }
                 // rpm takes a conflict that it cannot read as one that strikes.
-                None => draft.requirements.push(self.impossible().into()),
+                None => draft.requirements.push(self.impossible()),
             }
         } else {
             let packages = self.catalogue.universe.providers(dependency);
@@ -258,8 +319,7 @@ impl<'u> Encoding<'u> {
 
     /// The requirement of a simple dependency; nothing if the owner provides it.
     fn simple(&self, owner: PackageId, dependency: &Dependency) -> Option<Requirement> {
-        let mut tables = self.tables.borrow_mut();
-        let mut key = std::mem::take(&mut tables.key);
+        let mut key = std::mem::take(&mut self.tables.borrow_mut().key);
         key.clear();
         key.push_str(&dependency.name);
         let sense = dependency.sense.relation();
@@ -268,30 +328,17 @@ impl<'u> Encoding<'u> {
             key.push_str(sense.operator());
             key.push_str(&dependency.evr);
         }
-        let known = if let Some(known) = tables.known.get(&key) {
-            known.clone()
-        } else {
+        let known = self.tables.borrow().known.get(&key).cloned();
+        let known = known.unwrap_or_else(|| {
             let packages = self.catalogue.universe.providers(dependency).into_iter();
-            let packages = packages.filter(|id| self.may_be_used(*id)).collect();
-            let known = Known { packages, requirement: None };
-            tables.known.insert(key.clone(), known.clone());
+            let packages: Rc<[PackageId]> = packages.filter(|id| self.may_be_used(*id)).collect();
+            let requirement = self.one_of(&packages, std::slice::from_ref(&dependency.name));
+            let known = Known { packages, requirement };
+            self.tables.borrow_mut().known.insert(key.clone(), known.clone());
             known
-        };
-        let requirement = match known.requirement {
-            _ if known.packages.binary_search(&owner).is_ok() => None,
-            Some(requirement) => Some(requirement),
-            None => {
-                drop(tables);
-                let made = self.one_of(&known.packages, std::slice::from_ref(&dependency.name));
-                tables = self.tables.borrow_mut();
-                if let Some(known) = tables.known.get_mut(&key) {
-                    known.requirement = Some(made);
-                }
-                Some(made)
-            }
-        };
-        tables.key = key;
-        requirement
+        });
+        self.tables.borrow_mut().key = key;
+        known.packages.binary_search(&owner).is_err().then_some(known.requirement)
     }
 
     /// One of the packages, which are tried in their order of preference.
@@ -321,58 +368,40 @@ impl<'u> Encoding<'u> {
         self.need(formula, node, draft, &mut auxiliary);
     }
 
-    fn need(
-        &self,
-        formula: &Formula,
-        node: NodeId,
-        draft: &mut Draft,
-        auxiliary: &mut FxHashMap<NodeId, SolvableId>,
-    ) {
+    fn need(&self, formula: &Formula, node: NodeId, draft: &mut Draft, auxiliary: &mut FxHashMap<NodeId, SolvableId>) {
         match formula.node(node) {
             Node::True => {}
-            Node::False => draft.requirements.push(self.impossible().into()),
-            Node::Any(..) => {
-                draft.requirements.extend(self.alternatives(formula, &[node], auxiliary));
-            }
-            Node::None(packages) => draft.excluded.extend(packages.iter().filter(|id| self.may_be_used(**id))),
+            Node::False => draft.requirements.push(self.impossible()),
+            Node::Any(..) => self.alternatives(formula, &[node], draft, auxiliary),
+            Node::None(packages) => draft.excluded.extend(packages.iter()),
             Node::And(parts) => parts.iter().for_each(|part| self.need(formula, *part, draft, auxiliary)),
-            Node::Or(parts) => {
-                draft.requirements.extend(self.alternatives(formula, parts, auxiliary));
-            }
+            Node::Or(parts) => self.alternatives(formula, parts, draft, auxiliary),
         }
     }
 
     /// One of several parts: packages in their order of preference, then parts that need several things, as written. What
-    /// must not be there is the condition. Nothing if one of the parts always holds.
+    /// must not be there makes the clause a guarded one.
     fn alternatives(
         &self,
         formula: &Formula,
         parts: &[NodeId],
+        draft: &mut Draft,
         auxiliary: &mut FxHashMap<NodeId, SolvableId>,
-    ) -> Option<ConditionalRequirement> {
-        let (mut packages, mut names, mut others, mut condition) = (Vec::new(), Vec::new(), Vec::new(), None);
+    ) {
+        let (mut packages, mut names, mut others, mut unless) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for part in parts {
             match formula.node(*part) {
                 Node::Any(set, asked) => {
                     packages.extend(set.iter().copied().filter(|id| self.may_be_used(*id)));
                     names.extend(asked.iter().cloned());
                 }
-                Node::None(set) => {
-                    let set: Vec<PackageId> = set.iter().copied().filter(|id| self.may_be_used(*id)).collect();
-                    // Of packages that may not be used, none is there: the whole holds.
-                    if set.is_empty() {
-                        return None;
-                    }
-                    let present = self.presence(set.into());
-                    condition = Some(self.tables.borrow_mut().and(condition, present));
-                }
+                Node::None(set) => unless.push(Rc::clone(set)),
                 _ => {
                     let known = auxiliary.get(part).copied();
                     let candidate = known.unwrap_or_else(|| {
                         let mut draft = Draft::default();
                         self.need(formula, *part, &mut draft, auxiliary);
-                        let needs = self.finish(draft);
-                        let made = self.tables.borrow_mut().add_auxiliary(needs);
+                        let made = self.auxiliary(draft);
                         auxiliary.insert(*part, made);
                         made
                     });
@@ -385,29 +414,13 @@ impl<'u> Encoding<'u> {
         let preferred = self.catalogue.preferred(&packages, &names);
         let rows = preferred.into_iter().map(|id| SolvableId::from_index(self.catalogue.row(id) as usize));
         let candidates: Vec<SolvableId> = rows.chain(others).collect();
-        let requirement =
-            if candidates.is_empty() { self.impossible() } else { self.tables.borrow_mut().one_of(candidates.into_iter()) };
-        Some(ConditionalRequirement { condition, requirement })
-    }
-
-    /// The condition that one of the packages is there.
-    fn presence(&self, packages: Rc<[PackageId]>) -> VersionSetId {
-        let mut tables = self.tables.borrow_mut();
-        if let Some(known) = tables.presence.get(&packages) {
-            return *known;
+        if !unless.is_empty() {
+            draft.guarded.push(Guarded { unless, candidates });
+        } else if candidates.is_empty() {
+            draft.requirements.push(self.impossible());
+        } else {
+            draft.requirements.push(self.tables.borrow_mut().one_of(candidates.into_iter()));
         }
-        let yes = tables.add_auxiliary(KnownDependencies::default());
-        let name = tables.name_of[yes.to_index()];
-        let no = SolvableId::from_index(tables.name_of.len());
-        tables.name_of.push(name);
-        tables.members[name.to_index()].push(no);
-        tables.auxiliary.push(KnownDependencies::default());
-        let set = tables.add_set(name, Set::Only(vec![yes]));
-        for id in packages.iter() {
-            tables.makes_true.entry(*id).or_default().push(set);
-        }
-        tables.presence.insert(packages, set);
-        set
     }
 }
 
@@ -417,7 +430,7 @@ impl Tables {
         NameId::from_index(self.members.len() - 1)
     }
 
-    fn add_auxiliary(&mut self, needs: KnownDependencies) -> SolvableId {
+    fn add_auxiliary(&mut self, needs: Rc<Needs>) -> SolvableId {
         let name = self.add_name();
         let id = SolvableId::from_index(self.name_of.len());
         self.name_of.push(name);
@@ -459,27 +472,6 @@ impl Tables {
             }
         }
     }
-
-    fn add_condition(&mut self, condition: Condition) -> ConditionId {
-        self.conditions.push(condition);
-        ConditionId::from_index(self.conditions.len() - 1)
-    }
-
-    fn and(&mut self, left: Option<ConditionId>, right: VersionSetId) -> ConditionId {
-        let right = self.add_condition(Condition::Requirement(right));
-        match left {
-            Some(left) => self.add_condition(Condition::Binary(LogicalOperator::And, left, right)),
-            None => right,
-        }
-    }
-}
-
-fn package_of(catalogue: &Catalogue<'_>, row: usize) -> PackageId {
-    u32::try_from(row).ok().and_then(|row| catalogue.package(row)).expect("rows are counted")
-}
-
-fn row_number(solvable: SolvableId) -> u32 {
-    solvable.into_raw()
 }
 
 /// The encoding, as resolvo takes it.
@@ -520,18 +512,13 @@ impl Interner for Provider<'_> {
         self.0.tables.borrow().unions[union.to_index()].clone().into_iter()
     }
 
-    fn resolve_condition(&self, condition: ConditionId) -> Condition {
-        self.0.tables.borrow().conditions[condition.to_index()].clone()
+    fn resolve_condition(&self, _condition: ConditionId) -> Condition {
+        unreachable!("no requirement has a condition")
     }
 }
 
 impl DependencyProvider for Provider<'_> {
-    async fn filter_candidates(
-        &self,
-        candidates: &[SolvableId],
-        set: VersionSetId,
-        inverse: bool,
-    ) -> Vec<SolvableId> {
+    async fn filter_candidates(&self, candidates: &[SolvableId], set: VersionSetId, inverse: bool) -> Vec<SolvableId> {
         let tables = self.0.tables.borrow();
         match (&tables.sets[set.to_index()].1, inverse) {
             (Set::Only(only), false) => only.clone(),
@@ -556,13 +543,7 @@ impl DependencyProvider for Provider<'_> {
     }
 
     async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
-        Dependencies::Known(match self.0.package(solvable) {
-            Some(id) => self.0.dependencies(id),
-            None => {
-                let auxiliary = solvable.to_index() - self.0.catalogue.len();
-                self.0.tables.borrow().auxiliary[auxiliary].clone()
-            }
-        })
+        Dependencies::Known(self.0.all_needs(solvable))
     }
 
     fn should_cancel_with_value(&self) -> Option<Box<dyn Any>> {

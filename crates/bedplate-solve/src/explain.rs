@@ -219,12 +219,13 @@ impl Teller<'_, '_> {
         packages.dedup();
         let mut facts: Vec<(FactId, Vec<PackageId>)> = Vec::new();
         let mut struck: Vec<(FactId, Vec<PackageId>)> = Vec::new();
-        let note = |list: &mut Vec<(FactId, Vec<PackageId>)>, fact: FactId, id: PackageId| {
-            match list.iter_mut().find(|(known, _)| *known == fact) {
-                Some((_, ids)) if ids.contains(&id) => {}
-                Some((_, ids)) => ids.push(id),
-                None => list.push((fact, vec![id])),
-            }
+        let note = |list: &mut Vec<(FactId, Vec<PackageId>)>, fact: FactId, id: PackageId| match list
+            .iter_mut()
+            .find(|(known, _)| *known == fact)
+        {
+            Some((_, ids)) if ids.contains(&id) => {}
+            Some((_, ids)) => ids.push(id),
+            None => list.push((fact, vec![id])),
         };
         for id in &packages {
             let Some(of) = self.table.of(*id) else { continue };
@@ -309,7 +310,10 @@ impl Teller<'_, '_> {
             Fact::Depends { kind: DependencyKind::Requires, text, .. } => {
                 let what = What::Requires { packages: packages.clone(), capability: text.clone() };
                 if !self.told.insert(what.clone()) {
-                    return Some(Reason { what, because: vec![Reason { what: What::Above { packages }, because: vec![] }] });
+                    return Some(Reason {
+                        what,
+                        because: vec![Reason { what: What::Above { packages }, because: vec![] }],
+                    });
                 }
                 let dependency = ids.iter().find_map(|id| {
                     let list = &self.universe().package(*id).requires;
@@ -339,7 +343,8 @@ impl Teller<'_, '_> {
             What::Conflicts { packages, capability, with: self.shown(&hit) }
         } else {
             let dependency = of_fact(&first.obsoletes)?;
-            let hit = if with.is_empty() { hits(self.universe().obsoleted(&dependency).collect()) } else { with.to_vec() };
+            let hit =
+                if with.is_empty() { hits(self.universe().obsoleted(&dependency).collect()) } else { with.to_vec() };
             What::Obsoletes { packages, capability, obsoleted: self.shown(&hit) }
         };
         Some(Reason { what, because: Vec::new() })

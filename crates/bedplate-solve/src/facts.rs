@@ -189,11 +189,6 @@ impl Muted {
         fact.is_some_and(|fact| self.active[fact.0 as usize])
     }
 
-    /// True if the package can be reached at all.
-    pub(crate) fn has(&self, id: PackageId) -> bool {
-        self.table.of(id).is_some()
-    }
-
     pub(crate) fn forbidden(&self, id: PackageId) -> bool {
         self.is_active(self.table.of(id).and_then(|facts| facts.forbidden))
     }

@@ -96,7 +96,10 @@ struct PartId(u32);
 #[derive(Debug, Clone)]
 enum Part<'t> {
     /// Packages that a part without `and`, `or`, `if` and `unless` selects; negated or not.
-    Select { tree: &'t RichDependency, positive: bool },
+    Select {
+        tree: &'t RichDependency,
+        positive: bool,
+    },
     And(Vec<PartId>),
     Or(Vec<PartId>),
 }
@@ -174,13 +177,15 @@ impl<'u, 't> Builder<'u, 't> {
             // A if B else C: (A or not B) and (C or B); its negation swaps `and` and `or`, and negates A, B and C.
             RichDependency::If { then, condition, otherwise } => {
                 let first = vec![self.part(then, positive), self.part(condition, !positive)];
-                let second = otherwise.as_ref().map(|one| vec![self.part(one, positive), self.part(condition, positive)]);
+                let second =
+                    otherwise.as_ref().map(|one| vec![self.part(one, positive), self.part(condition, positive)]);
                 self.pair(first, second, !positive)
             }
             // A unless B else C: (A and not B) or (C and B)
             RichDependency::Unless { then, condition, otherwise } => {
                 let first = vec![self.part(then, positive), self.part(condition, !positive)];
-                let second = otherwise.as_ref().map(|one| vec![self.part(one, positive), self.part(condition, positive)]);
+                let second =
+                    otherwise.as_ref().map(|one| vec![self.part(one, positive), self.part(condition, positive)]);
                 self.pair(first, second, positive)
             }
         };

@@ -256,7 +256,8 @@ impl StoredRequest {
     fn of(request: &Request) -> Self {
         let options = &request.options;
         let patterns = |list: &[Pattern]| list.iter().map(ToString::to_string).collect();
-        let lock = |one: &LockedPackage| StoredLock { nevra: one.nevra.to_string(), repository: one.repository.clone() };
+        let lock =
+            |one: &LockedPackage| StoredLock { nevra: one.nevra.to_string(), repository: one.repository.clone() };
         Self {
             install: request.install.iter().map(ToString::to_string).collect(),
             architectures: options.architectures.clone(),

@@ -182,13 +182,9 @@ impl fmt::Display for What {
             Self::Excluded { packages, pattern } => {
                 write!(f, "{} {} excluded by `{pattern}`", list(packages), verb(packages, "is", "are"))
             }
-            Self::Architecture { packages, allowed } => write!(
-                f,
-                "{} {} not for {}",
-                list(packages),
-                verb(packages, "is", "are"),
-                allowed.join(" or ")
-            ),
+            Self::Architecture { packages, allowed } => {
+                write!(f, "{} {} not for {}", list(packages), verb(packages, "is", "are"), allowed.join(" or "))
+            }
             Self::Locked { packages, to } => {
                 write!(f, "{} {} not what the lock has: {}", list(packages), verb(packages, "is", "are"), list(to))
             }

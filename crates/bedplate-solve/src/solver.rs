@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use bedplate_model::Nevra;
-use resolvo::{ConditionalRequirement, Problem, SolvableId, UnsolvableOrCancelled};
+use resolvo::{Problem, SolvableId, UnsolvableOrCancelled};
 
 use crate::catalogue::Catalogue;
-use crate::encoding::{Draft, Encoding, Provider};
+use crate::encoding::{Encoding, Provider};
 use crate::explain;
 use crate::reason::Failure;
 use crate::request::{Item, Options, Request, Wanted};
@@ -27,7 +27,6 @@ pub struct Solver<'u> {
     catalogue: Rc<Catalogue<'u>>,
     encoding: Rc<Encoding<'u>>,
     engine: resolvo::Solver<Provider<'u>>,
-    conditions: usize,
 }
 
 impl std::fmt::Debug for Solver<'_> {
@@ -42,8 +41,7 @@ impl<'u> Solver<'u> {
         let catalogue = Rc::new(Catalogue::new(universe, options));
         let encoding = Rc::new(Encoding::new(&catalogue, None));
         let engine = resolvo::Solver::new(Provider(Rc::clone(&encoding)));
-        let conditions = encoding.condition_count();
-        Self { catalogue, encoding, engine, conditions }
+        Self { catalogue, encoding, engine }
     }
 
     /// Answers a request. The answer depends on nothing that was asked before.
@@ -90,54 +88,47 @@ impl<'u> Solver<'u> {
         }
     }
 
-    /// The packages of a solution, in the order of rows.
     fn search(&mut self, items: &[&Item], wanted: &[SolvableId]) -> Option<Vec<PackageId>> {
-        let draft = root(&self.encoding, items);
-        // Conditions that are new in the request have to be known to packages whose needs resolvo remembers.
-        if self.encoding.condition_count() != self.conditions {
-            self.conditions = self.encoding.condition_count();
+        if self.encoding.forget_added() {
             self.engine = resolvo::Solver::new(Provider(Rc::clone(&self.encoding)));
         }
-        run(&mut self.engine, &self.encoding, draft, wanted)
+        run(&mut self.engine, &self.encoding, items, wanted)
     }
 }
 
-/// What the items of a request need.
-fn root(encoding: &Encoding<'_>, items: &[&Item]) -> resolvo::KnownDependencies {
-    let mut draft = Draft::default();
-    items.iter().for_each(|item| encoding.item(item, &mut draft));
-    encoding.finish(draft)
-}
-
-/// Searches once; `encoding` is that of the engine.
-fn run(
-    engine: &mut resolvo::Solver<Provider<'_>>,
-    encoding: &Encoding<'_>,
-    needs: resolvo::KnownDependencies,
+/// Searches until no guarded clause is broken: the packages, in the order of rows.
+fn run<'u>(
+    engine: &mut resolvo::Solver<Provider<'u>>,
+    encoding: &Rc<Encoding<'u>>,
+    items: &[&Item],
     wanted: &[SolvableId],
 ) -> Option<Vec<PackageId>> {
-    let requirements: Vec<ConditionalRequirement> = needs.requirements;
-    let problem = Problem::new()
-        .requirements(requirements)
-        .constraints(needs.constrains)
-        .soft_requirements(wanted.iter().copied());
-    match engine.solve(problem) {
-        Ok(chosen) => {
-            let mut chosen = chosen;
-            chosen.sort_unstable();
-            Some(chosen.into_iter().filter_map(|solvable| encoding.package(solvable)).collect())
+    let request = encoding.request(items);
+    loop {
+        let needs = encoding.all_needs(request);
+        let problem = Problem::new()
+            .requirements(needs.requirements)
+            .constraints(needs.constrains)
+            .soft_requirements(wanted.iter().copied());
+        let mut chosen = match engine.solve(problem) {
+            Ok(chosen) => chosen,
+            Err(UnsolvableOrCancelled::Unsolvable(_)) => return None,
+            Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("nothing cancels a search"),
+        };
+        chosen.sort_unstable();
+        if !encoding.add_broken(request, &chosen) {
+            return Some(chosen.into_iter().filter_map(|solvable| encoding.package(solvable)).collect());
         }
-        Err(UnsolvableOrCancelled::Unsolvable(_)) => None,
-        Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("nothing cancels a search"),
+        // resolvo remembers what the owners of the added clauses needed before.
+        *engine = resolvo::Solver::new(Provider(Rc::clone(encoding)));
     }
 }
 
 /// True if the items have a solution, as far as the facts go that are not muted.
 pub(crate) fn is_solvable(encoding: Encoding<'_>, items: &[&Item]) -> bool {
     let encoding = Rc::new(encoding);
-    let needs = root(&encoding, items);
     let mut engine = resolvo::Solver::new(Provider(Rc::clone(&encoding)));
-    run(&mut engine, &encoding, needs, &[]).is_some()
+    run(&mut engine, &encoding, items, &[]).is_some()
 }
 
 /// The packages that an item of a request can mean, if it is not a rich one: what provides it; else, if it is the full name of
