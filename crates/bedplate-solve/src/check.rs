@@ -73,7 +73,8 @@ impl fmt::Display for Violation {
 /// All that is wrong with a set of packages as an answer to a request; sorted.
 pub fn check(universe: &Universe, packages: &[PackageId], request: &Request) -> Vec<Violation> {
     let set: HashSet<PackageId> = packages.iter().copied().collect();
-    let there = There::new(universe, &set);
+    let there = There::with(universe, &set, |_| true);
+    let usable = |id: PackageId| forbidden(universe, id, request).is_none();
     let mut found = Vec::new();
     for item in &request.install {
         if !there.meets(item) {
@@ -90,7 +91,7 @@ pub fn check(universe: &Universe, packages: &[PackageId], request: &Request) -> 
             }
         }
         for dependency in &package.conflicts {
-            if there.conflict_strikes(dependency, *id) {
+            if there.conflict_strikes(dependency, *id, &usable) {
                 found.push(Violation::Conflict { package: shown.clone(), dependency: dependency.to_string() });
             }
         }
@@ -164,14 +165,19 @@ enum Truth {
     /// Only by what the package with the conflict provides itself.
     Own,
     Yes,
+    /// Whatever is installed: it says that something is not there which no package provides. It has no part in who makes a
+    /// conflict strike.
+    Always,
 }
 
 impl Truth {
     fn and(parts: impl IntoIterator<Item = Self>) -> Self {
-        let parts: Vec<Self> = parts.into_iter().collect();
-        if parts.contains(&Self::No) {
+        let counting: Vec<Self> = parts.into_iter().filter(|part| *part != Self::Always).collect();
+        if counting.is_empty() {
+            Self::Always
+        } else if counting.contains(&Self::No) {
             Self::No
-        } else if parts.contains(&Self::Yes) {
+        } else if counting.contains(&Self::Yes) {
             Self::Yes
         } else {
             Self::Own
@@ -191,10 +197,6 @@ struct There<'u> {
 }
 
 impl<'u> There<'u> {
-    fn new(universe: &'u Universe, set: &HashSet<PackageId>) -> Self {
-        Self::with(universe, set, |_| true)
-    }
-
     /// Only what the names in one dependency need.
     fn new_for(universe: &'u Universe, set: &HashSet<PackageId>, dependency: &Dependency) -> Self {
         let text = dependency.name.as_str();
@@ -250,12 +252,16 @@ impl<'u> There<'u> {
         tree.is_ok_and(|(tree, rest)| rest.trim().is_empty() && self.rich_holds(&tree))
     }
 
-    fn conflict_strikes(&self, dependency: &Dependency, owner: PackageId) -> bool {
+    fn conflict_strikes(&self, dependency: &Dependency, owner: PackageId, usable: &dyn Fn(PackageId) -> bool) -> bool {
         if !dependency.is_rich() {
             return self.providers(dependency).iter().any(|id| *id != owner);
         }
         match parse_rich(&dependency.name, DependencyKind::Conflicts) {
-            Ok((tree, rest)) if rest.trim().is_empty() => self.truth(&tree, owner).0 == Truth::Yes,
+            Ok((tree, rest)) if rest.trim().is_empty() => {
+                let everything = self.universe.packages().map(|(id, _)| id).filter(|id| usable(*id)).collect();
+                let possible = Self::with(self.universe, &everything, |name| dependency.name.contains(name));
+                self.truth(&tree, owner, &possible).0 >= Truth::Yes
+            }
             _ => true,
         }
     }
@@ -286,7 +292,7 @@ impl<'u> There<'u> {
     }
 
     /// Whether a part holds, and whether its negation does.
-    fn truth(&self, tree: &RichDependency, owner: PackageId) -> (Truth, Truth) {
+    fn truth(&self, tree: &RichDependency, owner: PackageId, possible: &Self) -> (Truth, Truth) {
         let both = |parts: &[(Truth, Truth)]| {
             (Truth::and(parts.iter().map(|part| part.0)), Truth::or(parts.iter().map(|part| part.1)))
         };
@@ -297,7 +303,9 @@ impl<'u> There<'u> {
         match tree {
             RichDependency::Single { .. } | RichDependency::With(_) | RichDependency::Without(..) => {
                 let selected = self.select(tree);
-                if selected.is_empty() {
+                if possible.select(tree).is_empty() {
+                    (Truth::No, Truth::Always)
+                } else if selected.is_empty() {
                     (Truth::No, Truth::Yes)
                 } else if selected.iter().any(|id| *id != owner) {
                     (Truth::Yes, Truth::No)
@@ -305,22 +313,26 @@ impl<'u> There<'u> {
                     (Truth::Own, Truth::No)
                 }
             }
-            RichDependency::Group(one) | RichDependency::Else(one, _) => self.truth(one, owner),
-            RichDependency::And(parts) => both(&parts.iter().map(|part| self.truth(part, owner)).collect::<Vec<_>>()),
-            RichDependency::Or(parts) => some(&parts.iter().map(|part| self.truth(part, owner)).collect::<Vec<_>>()),
+            RichDependency::Group(one) | RichDependency::Else(one, _) => self.truth(one, owner, possible),
+            RichDependency::And(parts) => {
+                both(&parts.iter().map(|part| self.truth(part, owner, possible)).collect::<Vec<_>>())
+            }
+            RichDependency::Or(parts) => {
+                some(&parts.iter().map(|part| self.truth(part, owner, possible)).collect::<Vec<_>>())
+            }
             RichDependency::If { then, condition, otherwise } => {
-                let condition = self.truth(condition, owner);
-                let first = some(&[self.truth(then, owner), not(condition)]);
+                let condition = self.truth(condition, owner, possible);
+                let first = some(&[self.truth(then, owner, possible), not(condition)]);
                 match otherwise {
-                    Some(otherwise) => both(&[first, some(&[self.truth(otherwise, owner), condition])]),
+                    Some(otherwise) => both(&[first, some(&[self.truth(otherwise, owner, possible), condition])]),
                     None => first,
                 }
             }
             RichDependency::Unless { then, condition, otherwise } => {
-                let condition = self.truth(condition, owner);
-                let first = both(&[self.truth(then, owner), not(condition)]);
+                let condition = self.truth(condition, owner, possible);
+                let first = both(&[self.truth(then, owner, possible), not(condition)]);
                 match otherwise {
-                    Some(otherwise) => some(&[first, both(&[self.truth(otherwise, owner), condition])]),
+                    Some(otherwise) => some(&[first, both(&[self.truth(otherwise, owner, possible), condition])]),
                     None => first,
                 }
             }

@@ -146,7 +146,8 @@ impl<'u> Encoding<'u> {
                 draft.requirements.push(self.one_of(&packages, std::slice::from_ref(&dependency.name)));
             }
             Wanted::Rich(tree) => {
-                let (formula, root) = Builder::new(self.catalogue.universe, None).requirement(tree);
+                let usable = |id| self.catalogue.forbidden(id).is_none();
+                let (formula, root) = Builder::new(self.catalogue.universe, None, &usable).requirement(tree);
                 self.formula(&formula, root, draft);
             }
         }
@@ -291,7 +292,9 @@ impl<'u> Encoding<'u> {
         } else if dependency.is_rich() {
             match rich_of(dependency, DependencyKind::Requires) {
                 Some(tree) => {
-                    let (formula, root) = Builder::new(self.catalogue.universe, Some(owner)).requirement(&tree);
+                    let usable = |id| self.catalogue.forbidden(id).is_none();
+                    let (formula, root) =
+                        Builder::new(self.catalogue.universe, Some(owner), &usable).requirement(&tree);
                     self.formula(&formula, root, draft);
                 }
                 None => draft.requirements.push(self.impossible()),
@@ -305,7 +308,8 @@ impl<'u> Encoding<'u> {
         if dependency.is_rich() {
             match rich_of(dependency, DependencyKind::Conflicts) {
                 Some(tree) => {
-                    let (formula, root) = Builder::new(self.catalogue.universe, Some(owner)).conflict(&tree);
+                    let usable = |id| self.catalogue.forbidden(id).is_none();
+                    let (formula, root) = Builder::new(self.catalogue.universe, Some(owner), &usable).conflict(&tree);
                     self.formula(&formula, root, draft);
                 }
                 // rpm takes a conflict that it cannot read as one that strikes.

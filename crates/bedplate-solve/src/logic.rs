@@ -119,6 +119,7 @@ enum Question {
 pub(crate) struct Builder<'u, 't> {
     universe: &'u Universe,
     owner: Option<PackageId>,
+    usable: &'u dyn Fn(PackageId) -> bool,
     parts: Vec<Part<'t>>,
     part_of: FxHashMap<(*const RichDependency, bool), PartId>,
     formula: Formula,
@@ -126,10 +127,12 @@ pub(crate) struct Builder<'u, 't> {
 }
 
 impl<'u, 't> Builder<'u, 't> {
-    pub(crate) fn new(universe: &'u Universe, owner: Option<PackageId>) -> Self {
+    /// `usable` says which packages may be used at all.
+    pub(crate) fn new(universe: &'u Universe, owner: Option<PackageId>, usable: &'u dyn Fn(PackageId) -> bool) -> Self {
         Self {
             universe,
             owner,
+            usable,
             parts: Vec::new(),
             part_of: FxHashMap::default(),
             formula: Formula::default(),
@@ -220,15 +223,30 @@ impl<'u, 't> Builder<'u, 't> {
             (Part::Select { tree, positive }, _) => self.select(tree, positive, question),
             (Part::And(parts), Question::Holds) => self.all(&parts, question),
             (Part::And(parts), Question::Fails) => self.some(&parts, question),
-            (Part::And(parts), Question::OwnAtMost) => {
-                let sides = vec![self.some(&parts, Question::Fails), self.all(&parts, Question::OwnAtMost)];
-                self.formula.or(sides)
+            (Part::And(mut parts), Question::OwnAtMost) => {
+                // What always holds has no part in who makes the whole hold.
+                parts.retain(|part| !self.always_holds(*part));
+                let own = if parts.is_empty() { vec![] } else { vec![self.all(&parts, Question::OwnAtMost)] };
+                let fails = self.some(&parts, Question::Fails);
+                self.formula.or(own.into_iter().chain([fails]).collect())
             }
             (Part::Or(parts), Question::Holds) => self.some(&parts, question),
             (Part::Or(parts), Question::Fails | Question::OwnAtMost) => self.all(&parts, question),
         };
         self.node_of.insert((part, question), answer);
         answer
+    }
+
+    /// True if a part holds whatever is installed, since it only says that something is not there which no package provides.
+    fn always_holds(&self, part: PartId) -> bool {
+        match &self.parts[part.0 as usize] {
+            Part::Select { positive: true, .. } => false,
+            Part::Select { tree, positive: false } => {
+                !providers_of_tree(self.universe, tree).into_iter().any(self.usable)
+            }
+            Part::And(parts) => parts.iter().all(|part| self.always_holds(*part)),
+            Part::Or(parts) => parts.iter().any(|part| self.always_holds(*part)),
+        }
     }
 
     fn all(&mut self, parts: &[PartId], question: Question) -> NodeId {

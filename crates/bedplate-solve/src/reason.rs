@@ -161,14 +161,13 @@ impl fmt::Display for What {
                 write!(f, "rpm has no feature `{capability}`")?;
                 if near.is_empty() { Ok(()) } else { write!(f, "; it has `{}`", near.join("`, `")) }
             }
-            Self::Conflicts { packages, capability, with } => write!(
-                f,
-                "{} {} with `{capability}`, which {} {}",
-                list(packages),
-                verb(packages, "conflicts", "conflict"),
-                list(with),
-                verb(with, "is or provides", "are or provide"),
-            ),
+            Self::Conflicts { packages, capability, with } => {
+                write!(f, "{} {} with `{capability}`", list(packages), verb(packages, "conflicts", "conflict"))?;
+                if with.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ", which {} {}", list(with), verb(with, "is or provides", "are or provide"))
+            }
             Self::Obsoletes { packages, capability, obsoleted } => write!(
                 f,
                 "{} {} `{capability}`, which takes {}",
