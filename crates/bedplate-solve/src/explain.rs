@@ -27,6 +27,9 @@ const MOST_PROBLEMS: usize = 20;
 /// How many searches one reason may take; with fewer, it may name more than takes part.
 const MOST_SEARCHES: usize = 3000;
 
+/// For a shorter name, every other short name is near.
+const SHORTEST_NEAR: usize = 3;
+
 /// The locked packages that are not there.
 pub(crate) fn missing_locks(catalogue: &Catalogue<'_>) -> Vec<Reason> {
     let universe = catalogue.universe;
@@ -371,7 +374,7 @@ pub(crate) fn nearly(universe: &Universe, dependency: &Dependency) -> Near {
     near.others = near.packages.iter().map(|id| universe.package(*id).to_string()).collect();
     near.others.sort();
     near.others.dedup();
-    if near.others.is_empty() {
+    if near.others.is_empty() && dependency.name.len() >= SHORTEST_NEAR {
         let is_path = dependency.name.starts_with('/');
         let found = if is_path {
             nearest(&dependency.name, universe.paths())

@@ -16,6 +16,7 @@ mod check;
 mod encoding;
 mod explain;
 mod facts;
+mod lock;
 mod logic;
 mod pattern;
 mod problem;
@@ -27,6 +28,7 @@ mod solver;
 mod universe;
 
 pub use check::{Violation, check, holds};
+pub use lock::{Lock, LockEntry};
 pub use pattern::Pattern;
 pub use problem::{Problem, ProblemError};
 pub use reason::{Failure, Reason, What};
