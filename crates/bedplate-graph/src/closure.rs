@@ -20,6 +20,7 @@ use bedplate_model::{Dependency, DependencyKind, LooseEvr, RichDependency, Sense
 use bedplate_solve::PackageId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::input::Wanted;
 use crate::pool::{Origin, Pool};
 
 /// Where candidates may come from.
@@ -86,11 +87,12 @@ pub(crate) struct Chooser<'a> {
     pool: &'a Pool,
     wants: RefCell<FxHashMap<WantKey, Rc<Want>>>,
     of_packages: RefCell<FxHashMap<(PackageId, Mode), Wants>>,
+    enemies: RefCell<FxHashMap<PackageId, Rc<[PackageId]>>>,
 }
 
 impl<'a> Chooser<'a> {
     pub(crate) fn new(pool: &'a Pool) -> Self {
-        Self { pool, wants: RefCell::default(), of_packages: RefCell::default() }
+        Self { pool, wants: RefCell::default(), of_packages: RefCell::default(), enemies: RefCell::default() }
     }
 
     /// The packages that meet a dependency.
@@ -135,14 +137,15 @@ impl<'a> Chooser<'a> {
             RichDependency::Group(inner) => self.rich(inner, mode),
             RichDependency::And(all) => Want::All(all.iter().map(|one| self.rich(one, mode)).collect()),
             RichDependency::Or(all) => Want::Or(all.iter().map(|one| self.rich(one, mode)).collect()),
+            // A condition is about what is there, wherever that is from.
             RichDependency::If { then, condition, otherwise } => Want::If {
                 then: boxed(then),
-                condition: boxed(condition),
+                condition: Box::new(self.rich(condition, Mode::Normal)),
                 otherwise: otherwise.as_ref().map(|one| boxed(one)),
             },
             RichDependency::Unless { then, condition, otherwise } => Want::Unless {
                 then: boxed(then),
-                condition: boxed(condition),
+                condition: Box::new(self.rich(condition, Mode::Normal)),
                 otherwise: otherwise.as_ref().map(|one| boxed(one)),
             },
             // rpm's parser takes it, its resolver makes nothing of it.
@@ -236,12 +239,13 @@ impl<'a> Chooser<'a> {
                 }
             }
             // All that is certain is in: now one choice, and then what follows from it.
+            let before = work.closure.members.len();
             let mut chosen = false;
             let mut rest = Vec::with_capacity(deferred.len());
             for item in deferred.drain(..) {
                 let is_done = !chosen && work.decide(&item, true);
                 if is_done {
-                    chosen = !work.open.is_empty();
+                    chosen = work.closure.members.len() > before;
                 }
                 // A condition may come to hold later.
                 if !is_done || item.0.is_conditional() {
@@ -249,25 +253,39 @@ impl<'a> Chooser<'a> {
                 }
             }
             deferred = rest;
-            if work.open.is_empty() {
+            if !chosen {
                 break;
             }
         }
         let mut closure = work.closure;
         if deferred.iter().any(|(want, _, _)| want.is_conditional()) {
+            let all = closure.members.clone();
             self.drop_unneeded(wants, &mut closure);
+            // `(a if b else b)` needs the very package that makes its condition hold.
+            if closure.unmet.is_empty() && !self.all_hold(wants, &closure) {
+                closure.members = all;
+            }
         }
         closure
+    }
+
+    /// True if all requirements of a root and of the packages in it are met.
+    fn all_hold(&self, wants: &[Rc<Want>], closure: &Closure) -> bool {
+        let holds = |(id, is_bootstrap): (&PackageId, &bool)| {
+            let mode = if *is_bootstrap { Mode::Bootstrap } else { Mode::Normal };
+            self.wants_of(*id, mode).iter().all(|want| want.holds(closure))
+        };
+        wants.iter().all(|want| want.holds(closure)) && closure.members.iter().all(holds)
     }
 
     /// Takes out what a condition asked for before it changed.
     fn drop_unneeded(&self, wants: &[Rc<Want>], closure: &mut Closure) {
         loop {
             let mut open = Vec::new();
-            wants.iter().for_each(|want| self.met_by(want, closure, &mut open));
+            wants.iter().for_each(|want| self.met_by(want, closure, false, &mut open));
             let mut needed: FxHashSet<PackageId> = open.iter().copied().collect();
             while let Some(package) = open.pop() {
-                let next = self.next(package, closure).into_iter().map(|(_, next)| next);
+                let next = self.next(package, closure, false).into_iter().map(|(_, next)| next);
                 open.extend(next.filter(|next| needed.insert(*next)));
             }
             if needed.len() == closure.members.len() {
@@ -277,41 +295,76 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    /// The packages of a closure that a requirement leads to at once.
-    pub(crate) fn met_by(&self, want: &Want, closure: &Closure, found: &mut Vec<PackageId>) {
+    /// The packages of a closure that a requirement leads to at once. Of conditions only the branch that counts does; with
+    /// `mentioned` all that is named, since a package may be there for a condition that has changed since.
+    pub(crate) fn met_by(&self, want: &Want, closure: &Closure, mentioned: bool, found: &mut Vec<PackageId>) {
         let is_in = |id: &PackageId| closure.members.contains_key(id);
         match want {
             Want::Any(candidates) => found.extend(candidates.iter().filter(|one| is_in(one))),
-            Want::All(all) | Want::Or(all) => all.iter().for_each(|one| self.met_by(one, closure, found)),
-            Want::If { then, condition, otherwise } => {
-                if condition.holds(closure) {
-                    self.met_by(then, closure, found);
-                } else if let Some(otherwise) = otherwise {
-                    self.met_by(otherwise, closure, found);
+            Want::All(all) | Want::Or(all) => all.iter().for_each(|one| self.met_by(one, closure, mentioned, found)),
+            Want::If { then, condition, otherwise } | Want::Unless { then, condition, otherwise } => {
+                let is_then = condition.holds(closure) == matches!(want, Want::If { .. });
+                if mentioned {
+                    self.met_by(condition, closure, mentioned, found);
                 }
-            }
-            Want::Unless { then, condition, otherwise } => {
-                if !condition.holds(closure) {
-                    self.met_by(then, closure, found);
-                } else if let Some(otherwise) = otherwise {
-                    self.met_by(otherwise, closure, found);
+                if mentioned || is_then {
+                    self.met_by(then, closure, mentioned, found);
+                }
+                if let Some(otherwise) = otherwise.as_ref().filter(|_| mentioned || !is_then) {
+                    self.met_by(otherwise, closure, mentioned, found);
                 }
             }
         }
     }
 
     /// The packages of a closure that a package of it leads to at once, each with the place of the requirement.
-    pub(crate) fn next(&self, package: PackageId, closure: &Closure) -> Vec<(usize, PackageId)> {
+    pub(crate) fn next(&self, package: PackageId, closure: &Closure, mentioned: bool) -> Vec<(usize, PackageId)> {
         let is_bootstrap = closure.members.get(&package).copied().unwrap_or_default();
         let mode = if is_bootstrap { Mode::Bootstrap } else { Mode::Normal };
         let mut next = Vec::new();
         let mut met = Vec::new();
         for (index, want) in self.wants_of(package, mode).iter().enumerate() {
             met.clear();
-            self.met_by(want, closure, &mut met);
+            self.met_by(want, closure, mentioned, &mut met);
             next.extend(met.iter().map(|one| (index, *one)));
         }
         next
+    }
+
+    /// True if packages of a closure cannot be there together, or `conflicts` forbids one.
+    pub(crate) fn has_conflict(&self, closure: &Closure, conflicts: &[Wanted]) -> bool {
+        let is_hurt = |id: &PackageId| {
+            let rich = self.pool.universe.package(*id).conflicts.iter().filter(|one| one.is_rich());
+            self.enemies_of(*id).iter().any(|enemy| closure.members.contains_key(enemy))
+                || rich.into_iter().any(|one| self.want(one, Mode::Normal).holds(closure))
+        };
+        conflicts.iter().any(|one| self.want(&one.dependency, Mode::Normal).holds(closure))
+            || closure.members.keys().any(is_hurt)
+    }
+
+    /// The packages that cannot be there together with a package: other versions of it, and those that it conflicts with
+    /// or obsoletes.
+    fn enemies_of(&self, id: PackageId) -> Rc<[PackageId]> {
+        if let Some(known) = self.enemies.borrow().get(&id) {
+            return Rc::clone(known);
+        }
+        let universe = &self.pool.universe;
+        let package = universe.package(id);
+        let own = |other: PackageId| universe.package(other);
+        let mut found: Vec<PackageId> = universe.named(package.name()).to_vec();
+        found.retain(|other| own(*other).nevra.arch() == package.nevra.arch());
+        found.extend(package.conflicts.iter().filter(|one| !one.is_rich()).flat_map(|one| universe.providers(one)));
+        for obsoletes in &package.obsoletes {
+            let named = universe.named(&obsoletes.name).iter().copied();
+            found.extend(named.filter(|other| {
+                let evr = own(*other).nevra.evr().to_string();
+                obsoletes.overlaps(&Dependency::new(obsoletes.name.clone(), evr, Sense::EQUAL))
+            }));
+        }
+        found.retain(|other| *other != id);
+        let found: Rc<[PackageId]> = found.into();
+        self.enemies.borrow_mut().insert(id, Rc::clone(&found));
+        found
     }
 
     pub(crate) fn pool(&self) -> &Pool {

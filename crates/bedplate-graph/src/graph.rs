@@ -146,13 +146,20 @@ impl BuildGraph {
         let mut diagnostics = refuse_duplicates(&mut specs);
         let pool = Pool::new(&specs, &seed, &lock, repositories);
         let chooser = Chooser::new(&pool);
-        let mut maker =
-            Maker { specs: &specs, pool: &pool, chooser: &chooser, roots: Vec::new(), blocked: FxHashSet::default() };
+        let mut maker = Maker {
+            specs: &specs,
+            pool: &pool,
+            chooser: &chooser,
+            roots: Vec::new(),
+            blocked: FxHashSet::default(),
+            unsolvable: Default::default(),
+        };
         maker.roots = (0..specs.len()).map(|at| maker.root(at, FxHashSet::default())).collect();
         let cycles = maker.break_cycles();
         let checks = maker.checks();
         diagnostics.extend(maker.unknown_capabilities(&checks, &seed));
         diagnostics.extend(maker.uncut_cycles(&cycles));
+        diagnostics.extend(maker.unsolvable_roots());
         let Maker { roots, blocked, .. } = maker;
         let mut graph =
             Self { nodes: Vec::new(), check_nodes: BTreeMap::new(), specs, cycles, diagnostics, roots, pool };

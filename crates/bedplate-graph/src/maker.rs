@@ -1,8 +1,11 @@
 //! How a graph is made: roots, cycles and their cuts, checks, what is wrong.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use bedplate_diag::Diagnostic;
+use bedplate_solve::{Item, Options, PackageId, Pattern, Solver};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
@@ -60,6 +63,9 @@ pub(crate) struct Root {
     pub(crate) seeded: FxHashSet<usize>,
 }
 
+/// A root that has no solution: the spec, and why.
+type Unsolvable = (SpecId, String);
+
 /// A graph while it is made.
 pub(crate) struct Maker<'a> {
     pub(crate) specs: &'a [Spec],
@@ -68,6 +74,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) roots: Vec<Root>,
     /// Specs that cannot be built.
     pub(crate) blocked: FxHashSet<SpecId>,
+    /// Roots that not even the solver finds a solution for.
+    pub(crate) unsolvable: RefCell<Vec<Unsolvable>>,
 }
 
 impl Maker<'_> {
@@ -84,9 +92,82 @@ impl Maker<'_> {
             return Root { closure: Closure::default(), seeded };
         }
         let wants = self.wants(spec, &seeded);
-        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let closure = self.chooser.close(&wants, mode);
+        let closure = self.settle(spec_id(at), &wants, &seeded);
         Root { closure, seeded }
+    }
+
+    /// The closure of a root's wants. If the rules of choice end in a conflict, the solver chooses.
+    fn settle(&self, id: SpecId, wants: &[Rc<Want>], seeded: &FxHashSet<usize>) -> Closure {
+        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
+        let mut closure = self.chooser.close(wants, mode);
+        let spec = &self.specs[id.0 as usize];
+        if !closure.unmet.is_empty() || !self.chooser.has_conflict(&closure, &spec.build_conflicts) {
+            return closure;
+        }
+        match self.solve(spec, wants, seeded, &closure) {
+            Ok(packages) => {
+                closure.members =
+                    packages.into_iter().map(|one| (one, closure.members.get(&one) == Some(&true))).collect();
+            }
+            Err(failure) => {
+                let mut unsolvable = self.unsolvable.borrow_mut();
+                if !unsolvable.iter().any(|(known, _)| *known == id) {
+                    let why: Vec<String> = failure.problems.iter().map(ToString::to_string).collect();
+                    unsolvable.push((id, why.concat().trim_end().to_owned()));
+                }
+            }
+        }
+        closure
+    }
+
+    /// The packages of a root as the solver chooses them.
+    fn solve(
+        &self,
+        spec: &Spec,
+        wants: &[Rc<Want>],
+        seeded: &FxHashSet<usize>,
+        closure: &Closure,
+    ) -> Result<Vec<PackageId>, bedplate_solve::Failure> {
+        let universe = &self.pool.universe;
+        let mut items = Vec::new();
+        let wanted = spec.build_requires.iter().chain(spec.check.iter().flatten());
+        for (at, (want, wanted)) in wants.iter().zip(wanted).enumerate() {
+            items.push(Item::from(wanted.dependency.clone()));
+            if seeded.contains(&at) {
+                // What cuts a cycle stays what it is.
+                let mut met = Vec::new();
+                self.chooser.met_by(want, closure, false, &mut met);
+                let exact = met.iter().filter_map(|one| universe.package(*one).nevra.to_string().parse::<Item>().ok());
+                items.extend(exact);
+            }
+        }
+        let unwanted = spec.build_conflicts.iter().filter(|one| !one.dependency.is_rich());
+        let unwanted = unwanted.flat_map(|one| universe.providers(&one.dependency));
+        let exclude = unwanted.map(|one| Pattern::new(universe.package(one).nevra.to_string()));
+        let architectures: BTreeSet<&str> =
+            universe.packages().map(|(_, package)| package.nevra.arch().as_str()).collect();
+        let options = Options {
+            architectures: architectures.into_iter().map(str::to_owned).collect(),
+            exclude: exclude.collect(),
+            ..Options::default()
+        };
+        Solver::new(universe, options).solve(&items).map(|solution| solution.ids())
+    }
+
+    /// A diagnostic for each root that has no solution.
+    pub(crate) fn unsolvable_roots(&mut self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (id, why) in self.unsolvable.take() {
+            let spec = &self.specs[id.0 as usize];
+            let mut wrong =
+                Diagnostic::error("unsolvable-root", format!("the build root of `{}` has no solution", spec.name))
+                    .note(why, None)
+                    .hint("change a requirement, or add a package that fits together with the others");
+            wrong.span = spec.span;
+            found.push(wrong);
+            self.blocked.insert(id);
+        }
+        found
     }
 
     /// The roots of the checks: those of the builds, and what only the check needs.
@@ -97,8 +178,7 @@ impl Maker<'_> {
             let seeded = self.roots[id as usize].seeded.clone();
             let mut wants = self.wants(spec, &seeded);
             wants.extend(check.iter().map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
-            let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-            let closure = self.chooser.close(&wants, mode);
+            let closure = self.settle(SpecId(id), &wants, &seeded);
             found.push((SpecId(id), Root { closure, seeded }));
         }
         found
@@ -127,6 +207,14 @@ impl Maker<'_> {
             for members in found {
                 let component = self.component(&members);
                 let cut = component.cut();
+                if cut.units.is_empty() {
+                    // The solver took a package of the cycle for what was to be met without it.
+                    let why = "what cuts its cycle asks for a package of the cycle again".to_owned();
+                    let first = SpecId(members[0]);
+                    self.blocked.insert(first);
+                    self.unsolvable.borrow_mut().push((first, why));
+                    continue;
+                }
                 let group = self.group(&component, &cut);
                 for unit in &group.cut {
                     let at = unit.unit.spec.0 as usize;
@@ -147,17 +235,16 @@ impl Maker<'_> {
         let inside: FxHashSet<SpecId> = members.iter().map(|one| SpecId(*one)).collect();
         let mut units = Vec::new();
         for spec in members {
-            let at = *spec as usize;
-            let root = &self.roots[at];
-            for (index, want) in self.wants(&self.specs[at], &root.seeded).iter().enumerate() {
-                let leads_to = self.leads_to(want, &root.closure, &inside);
-                if leads_to.is_empty() {
-                    continue;
-                }
+            let root = &self.roots[*spec as usize];
+            let mut own: Vec<(Unit, Vec<SpecId>, u32)> = Vec::new();
+            // A requirement that is cut already leads to no spec.
+            let open = self.wants(&self.specs[*spec as usize], &root.seeded).into_iter().enumerate();
+            for (index, want) in open.filter(|(index, _)| !root.seeded.contains(index)) {
                 let unit = Unit { spec: SpecId(*spec), index: u32::try_from(index).unwrap_or(u32::MAX) };
                 let cost = if self.replacement(unit).is_empty() { IMPOSSIBLE } else { 1 };
-                units.push((unit, leads_to, cost));
+                own.push((unit, self.leads_to(&want, &root.closure, &inside), cost));
             }
+            units.extend(own.into_iter().filter(|(_, to, _)| !to.is_empty()));
         }
         Component { specs: members.iter().map(|one| SpecId(*one)).collect(), units }
     }
@@ -165,12 +252,12 @@ impl Maker<'_> {
     /// The specs of a set that a requirement leads to in a root, sorted.
     fn leads_to(&self, want: &Want, closure: &Closure, inside: &FxHashSet<SpecId>) -> Vec<SpecId> {
         let mut open = Vec::new();
-        self.chooser.met_by(want, closure, &mut open);
+        self.chooser.met_by(want, closure, true, &mut open);
         let mut seen: FxHashSet<_> = open.iter().copied().collect();
         let mut found = Vec::new();
         while let Some(package) = open.pop() {
             found.extend(self.pool.spec_of(package).filter(|spec| inside.contains(spec)));
-            for (_, next) in self.chooser.next(package, closure) {
+            for (_, next) in self.chooser.next(package, closure, true) {
                 if seen.insert(next) {
                     open.push(next);
                 }
@@ -181,16 +268,21 @@ impl Maker<'_> {
         found
     }
 
-    /// The packages that meet a unit without any spec; none if that cannot be.
+    /// The packages that meet a unit without any spec, in the root that it is of; none if that cannot be.
     fn replacement(&self, unit: Unit) -> Vec<String> {
-        let wanted = &self.specs[unit.spec.0 as usize].build_requires[unit.index as usize];
-        let want = self.chooser.want(&wanted.dependency, Mode::Bootstrap);
-        let closure = self.chooser.close(&[Rc::clone(&want)], |_| Mode::Bootstrap);
-        if !closure.unmet.is_empty() {
+        let (at, index) = (unit.spec.0 as usize, unit.index as usize);
+        let mut seeded = self.roots[at].seeded.clone();
+        seeded.insert(index);
+        let wants = self.wants(&self.specs[at], &seeded);
+        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
+        let closure = self.chooser.close(&wants, mode);
+        let known = &self.roots[at].closure.unmet;
+        if closure.unmet.iter().any(|one| !known.contains(one)) {
             return Vec::new();
         }
+        let want = &wants[index];
         let mut met = Vec::new();
-        self.chooser.met_by(&want, &closure, &mut met);
+        self.chooser.met_by(want, &closure, false, &mut met);
         met.sort_unstable();
         met.dedup();
         met.into_iter().map(|package| self.pool.describe(package)).collect()

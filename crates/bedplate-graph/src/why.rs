@@ -93,21 +93,24 @@ pub(crate) fn chain(
     first: Option<usize>,
     fits: impl Fn(PackageId) -> bool,
 ) -> Option<Vec<Step>> {
-    let mut open = VecDeque::new();
-    let mut from: FxHashMap<PackageId, Requirement> = FxHashMap::default();
-    let mut met = Vec::new();
-    for (index, want) in wants.iter().enumerate().filter(|(index, _)| first.is_none_or(|first| first == *index)) {
-        met.clear();
-        chooser.met_by(want, closure, &mut met);
-        for package in &met {
-            from.entry(*package).or_insert_with(|| {
-                open.push_back(*package);
-                Requirement { asker: Asker::Root, index }
-            });
+    // Only if nothing else does, a chain goes through what a condition names.
+    [false, true].into_iter().find_map(|mentioned| {
+        let mut open = VecDeque::new();
+        let mut from: FxHashMap<PackageId, Requirement> = FxHashMap::default();
+        let mut met = Vec::new();
+        for (index, want) in wants.iter().enumerate().filter(|(index, _)| first.is_none_or(|first| first == *index)) {
+            met.clear();
+            chooser.met_by(want, closure, mentioned, &mut met);
+            for package in &met {
+                from.entry(*package).or_insert_with(|| {
+                    open.push_back(*package);
+                    Requirement { asker: Asker::Root, index }
+                });
+            }
         }
-    }
-    let goal = search(chooser, closure, open, &mut from, fits)?;
-    Some(steps_to(chooser, specs, Some(spec), &from, goal))
+        let goal = search(chooser, closure, open, &mut from, mentioned, &fits)?;
+        Some(steps_to(chooser, specs, Some(spec), &from, goal))
+    })
 }
 
 /// The shortest chain from a package to another within the closure of the first.
@@ -121,8 +124,9 @@ fn package_chain(
     let closure = chooser.close(&[want], |_| Mode::Normal);
     let mut from: FxHashMap<PackageId, Requirement> = FxHashMap::default();
     from.insert(start, Requirement { asker: Asker::Root, index: usize::MAX });
-    let goal =
-        search(chooser, &closure, VecDeque::from([start]), &mut from, |package| package != start && fits(package))?;
+    let goal = search(chooser, &closure, VecDeque::from([start]), &mut from, true, |package| {
+        package != start && fits(package)
+    })?;
     from.remove(&start);
     Some(steps_to(chooser, specs, None, &from, goal))
 }
@@ -133,13 +137,14 @@ fn search(
     closure: &Closure,
     mut open: VecDeque<PackageId>,
     from: &mut FxHashMap<PackageId, Requirement>,
+    mentioned: bool,
     fits: impl Fn(PackageId) -> bool,
 ) -> Option<PackageId> {
     while let Some(package) = open.pop_front() {
         if fits(package) {
             return Some(package);
         }
-        for (index, next) in chooser.next(package, closure) {
+        for (index, next) in chooser.next(package, closure, mentioned) {
             from.entry(next).or_insert_with(|| {
                 open.push_back(next);
                 Requirement { asker: Asker::Package(package), index }
@@ -259,7 +264,7 @@ impl BuildGraph {
         for (index, wanted) in self.spec(spec).build_requires.iter().enumerate() {
             let mode = if root.seeded.contains(&index) { Mode::Bootstrap } else { Mode::Normal };
             met.clear();
-            chooser.met_by(&chooser.want(&wanted.dependency, mode), &root.closure, &mut met);
+            chooser.met_by(&chooser.want(&wanted.dependency, mode), &root.closure, false, &mut met);
             let requirement = Requirement { asker: Asker::Root, index };
             found.extend(met.iter().map(|one| (step(&self.pool, &self.specs, Some(spec), requirement, *one), *one)));
         }

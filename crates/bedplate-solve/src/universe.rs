@@ -1,6 +1,6 @@
 //! All packages of some repositories, and who provides what.
 
-use bedplate_model::{BinaryPackage, Dependency, LooseEvr, Sense};
+use bedplate_model::{BinaryPackage, Dependency, LooseEvr, Nevra, Sense};
 use rustc_hash::FxHashMap;
 
 /// A repository of a [`Universe`].
@@ -12,7 +12,7 @@ pub struct RepositoryId(pub u32);
 pub struct PackageId(pub u32);
 
 /// Packages that come from one place.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repository {
     /// What messages call it.
     pub name: String,
@@ -35,9 +35,20 @@ struct Offer {
 pub struct Universe {
     repositories: Vec<(String, i32)>,
     packages: Vec<BinaryPackage>,
+    evrs: Vec<LooseEvr>,
     repository_of: Vec<RepositoryId>,
+    names: FxHashMap<String, Vec<PackageId>>,
     offers: FxHashMap<String, Vec<Offer>>,
     files: FxHashMap<String, Vec<PackageId>>,
+}
+
+/// Packages of one NEVRA between which no priority decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The name of all of them.
+    pub nevra: Nevra,
+    /// The packages, at least two.
+    pub packages: Vec<PackageId>,
 }
 
 impl Universe {
@@ -52,11 +63,13 @@ impl Universe {
                 for provided in &package.provides {
                     let offer =
                         Offer { package: id, sense: provided.sense.relation(), evr: LooseEvr::parse(&provided.evr) };
-                    all.offers.entry(provided.name.clone()).or_default().push(offer);
+                    add(&mut all.offers, &provided.name, offer);
                 }
                 for file in &package.files {
-                    all.files.entry(file.path.clone()).or_default().push(id);
+                    add(&mut all.files, &file.path, id);
                 }
+                add(&mut all.names, package.name(), id);
+                all.evrs.push(package.nevra.evr().to_loose());
                 all.packages.push(package);
                 all.repository_of.push(number);
             }
@@ -82,6 +95,54 @@ impl Universe {
     /// All packages with their ids.
     pub fn packages(&self) -> impl Iterator<Item = (PackageId, &BinaryPackage)> {
         self.packages.iter().zip(0..).map(|(package, id)| (PackageId(id), package))
+    }
+
+    /// The packages of a name, whatever they provide; in the order of their ids.
+    pub fn named(&self, name: &str) -> &[PackageId] {
+        self.names.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// All names of packages; in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// A package's version, taken apart for comparing.
+    pub fn evr(&self, id: PackageId) -> &LooseEvr {
+        &self.evrs[id.0 as usize]
+    }
+
+    /// The packages that an `Obsoletes` names: it looks at names and versions of packages, never at what they provide
+    /// (`rpmalAllSatisfiesDepend` of `lib/rpmal.c`).
+    pub fn obsoleted(&self, dependency: &Dependency) -> impl Iterator<Item = PackageId> {
+        let sense = dependency.sense.relation();
+        let wanted = if sense.is_empty() { None } else { LooseEvr::parse(&dependency.evr) };
+        let named = self.named(&dependency.name).iter().copied();
+        named.filter(move |id| wanted.as_ref().is_none_or(|evr| self.evr(*id).overlaps(Sense::EQUAL, evr, sense)))
+    }
+
+    /// Packages of the same NEVRA whose repositories have the same priority, so that only the order of the repositories would
+    /// choose between them; in the order of their ids.
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        let mut groups: FxHashMap<(&Nevra, i32), Vec<PackageId>> = FxHashMap::default();
+        for ids in self.names.values().filter(|ids| ids.len() > 1) {
+            for id in ids {
+                let (_, priority) = self.repository_name(self.repository(*id));
+                groups.entry((&self.package(*id).nevra, priority)).or_default().push(*id);
+            }
+        }
+        let mut found: Vec<Duplicate> = groups
+            .into_iter()
+            .filter(|(_, packages)| packages.len() > 1)
+            .map(|((nevra, _), packages)| Duplicate { nevra: nevra.clone(), packages })
+            .collect();
+        found.sort_by(|a, b| a.packages.cmp(&b.packages));
+        found
+    }
+
+    /// How many repositories there are.
+    pub fn repository_count(&self) -> usize {
+        self.repositories.len()
     }
 
     /// The repository that a package is from.
@@ -120,9 +181,23 @@ impl Universe {
         found
     }
 
+    /// All paths of packages; in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// All names that are provided, files left out; in no order.
     pub fn provided_names(&self) -> impl Iterator<Item = &str> {
         self.offers.keys().map(String::as_str)
+    }
+}
+
+fn add<T>(index: &mut FxHashMap<String, Vec<T>>, key: &str, value: T) {
+    match index.get_mut(key) {
+        Some(known) => known.push(value),
+        None => {
+            index.insert(key.to_owned(), vec![value]);
+        }
     }
 }
 

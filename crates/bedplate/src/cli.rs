@@ -1,11 +1,13 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod solve;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
 
@@ -61,6 +63,14 @@ pub(crate) enum Command {
     /// Compare and sort versions as rpm does
     #[command(subcommand)]
     Version(VersionCommand),
+    /// Say which packages an installation takes, and why
+    ///
+    /// Prints each package with its repository and its reason: the package that requires it, and what it requires. If there is
+    /// no answer, a tree of reasons says why, and the exit code is 2. The rules of choice are in docs/solver.md.
+    #[command(after_help = "Examples:
+  bedplate solve --replay problem.json
+  bedplate solve --replay problem.json --json | jq -r .packages[].nevra")]
+    Solve(Box<SolveArgs>),
 }
 
 #[derive(Debug, Subcommand)]

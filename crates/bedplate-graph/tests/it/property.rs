@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bedplate_graph::{NodeKind, State};
+use bedplate_solve::{Item, PackageId, Request, check};
 use proptest::prelude::*;
 
 use crate::world::{graph, problems, waves};
@@ -18,14 +19,18 @@ fn world() -> impl Strategy<Value = String> {
         1 => Just("nowhere".to_owned()),
     ];
     let needs = proptest::collection::vec(need, 0..3);
-    let spec = (needs.clone(), needs.clone(), proptest::option::of(needs));
+    let conflict = proptest::option::weighted(0.2, "[a-h]");
+    let spec = (needs.clone(), needs.clone(), proptest::option::of(needs), conflict);
     (proptest::collection::vec(spec, 1..8), "[a-h]{0,6}").prop_map(|(specs, seed)| {
         let mut text = String::new();
-        for (number, (needs, requires, checks)) in specs.iter().enumerate() {
+        for (number, (needs, requires, checks, conflict)) in specs.iter().enumerate() {
             let name = char::from(b'a' + u8::try_from(number).unwrap());
             let _ = writeln!(text, "spec {name} 1-1\n needs {}", needs.join(", "));
             if !requires.is_empty() {
                 let _ = writeln!(text, " package {name}: requires {}", requires.join(", "));
+            }
+            if let Some(conflict) = conflict {
+                let _ = writeln!(text, " package {name}: conflicts {conflict}");
             }
             if let Some(checks) = checks {
                 let _ = writeln!(text, " checks {}", checks.join(", "));
@@ -62,6 +67,20 @@ proptest! {
                 prop_assert_eq!(cycle.hops.len(), cycle.specs.len());
                 prop_assert!(cycle.hops.iter().all(|hop| !hop.is_empty()));
             }
+        }
+    }
+
+    /// The roots that the rules or the solver chose are right by the checker, which shares no code with either.
+    #[test]
+    fn roots_are_valid(text in world()) {
+        let graph = graph(&text);
+        for node in graph.nodes.iter().filter(|node| node.kind == NodeKind::Build && node.state == State::Planned) {
+            let packages: Vec<PackageId> = graph.root_of(node.spec).into_iter().map(|(package, _)| package).collect();
+            let wanted = &graph.spec(node.spec).build_requires;
+            let install = wanted.iter().map(|wanted| Item::from(wanted.dependency.clone())).collect();
+            let request = Request { install, ..Request::default() };
+            let wrong = check(&graph.pool.universe, &packages, &request);
+            prop_assert!(wrong.is_empty(), "{}: {wrong:?}\n{text}", graph.spec(node.spec).name);
         }
     }
 

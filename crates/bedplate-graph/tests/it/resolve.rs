@@ -203,3 +203,45 @@ fn two_specs_of_one_name_or_package_are_refused() {
     assert!(found[1].contains("duplicate-package: two specs make `c-1-1.x86_64`; the other is b.spec"), "{found:?}");
     assert_eq!(root(&graph, "d"), "a");
 }
+
+#[test]
+fn the_solver_chooses_where_the_rules_end_in_a_conflict() {
+    let graph = graph(
+        "
+        spec x 1-1
+          needs v, w
+        spec y 1-1
+          needs v
+          fights a
+        spec a 1-1
+          package a: provides v
+        spec b 1-1
+          package b: provides v
+        spec w 1-1
+          package w: conflicts a
+        ",
+    );
+    assert!(graph.is_good(), "{:?}", graph.diagnostics);
+    assert_eq!(root(&graph, "x"), "b w");
+    assert_eq!(root(&graph, "y"), "b");
+    assert_eq!(waves(&graph), "a b w | x y");
+}
+
+#[test]
+fn a_root_without_a_solution_says_why() {
+    let text = "
+        spec x 1-1
+          needs a, b
+        spec a 1-1
+          package a: conflicts b
+        spec b 1-1
+        spec y 1-1
+          needs x
+        ";
+    let graph = graph(text);
+    let found = problems(&graph, text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("1: unsolvable-root: the build root of `x` has no solution; "), "{found:?}");
+    assert!(found[0].contains("a-1-1.x86_64 conflicts with `b`"), "{found:?}");
+    assert_eq!(waves(&graph), "!x y | a b");
+}
