@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use bedplate_model::{BinaryPackage, Dependency, FileKind, PackageFile, Sense};
 use bedplate_solve::{Item, Options, Repository, Solver, Universe};
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PACKAGES: usize = 5_000;
 const FILES: usize = 10;
 /// Packages that most others require.
@@ -94,11 +98,9 @@ fn request(repositories: &[Repository], size: usize) -> Vec<Item> {
 
 /// A request with a closure of about 100 packages.
 fn small(at: usize) -> Vec<Item> {
-    let top = 300 + (at * 37) % (PACKAGES - 300);
-    vec![
-        format!("package{top}").parse().expect("a name is an item"),
-        format!("package{}", top - 120).parse().expect("a name is an item"),
-    ]
+    let top = 900 + (at * 37) % (PACKAGES - 900);
+    let item = |below| format!("package{}", top - below).parse().expect("a name is an item");
+    (0..6).map(|number| item(number * 120)).collect()
 }
 
 fn repositories() -> Vec<Repository> {
