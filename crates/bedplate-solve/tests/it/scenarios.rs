@@ -363,3 +363,13 @@ fn all_that_is_wrong_is_told_at_once() {
         ),
     ]);
 }
+
+#[test]
+fn deep_nesting_ends_soon() {
+    let nested = |word: &str| (0..150).fold("(b or c)".to_owned(), |inner, _| format!("(a {word} {inner} else c)"));
+    let packages = "a 1-1\nb 1-1\nc 1-1\n";
+    let requires = format!("{packages}x 1-1: requires {}\ninstall x", nested("if"));
+    assert_eq!(answer(&requires), "a-1-1 c-1-1 x-1-1");
+    let conflicts = format!("{packages}x 1-1: conflicts {}\ninstall x", nested("unless"));
+    assert_eq!(answer(&conflicts), "x-1-1");
+}

@@ -145,6 +145,7 @@ fn in_text(universe: &Universe, solution: &Solution) -> String {
             Why::Requested { item } => format!("asked for as {item}"),
             Why::Required { by, capability } => format!("{} requires {capability}", universe.package(*by)),
             Why::Recommended { by, capability } => format!("{} recommends {capability}", universe.package(*by)),
+            Why::KeptBySearch => "there is no answer without it".to_owned(),
         };
         format!("{}\t{}\t{why}\n", chosen.nevra, chosen.repository)
     };
@@ -158,6 +159,7 @@ fn in_json(universe: &Universe, solution: &Solution) -> String {
             Why::Requested { item } => json!({"kind": "requested", "item": item}),
             Why::Required { by, capability } => because("required", by, capability),
             Why::Recommended { by, capability } => because("recommended", by, capability),
+            Why::KeptBySearch => json!({"kind": "kept-by-search"}),
         };
         json!({"nevra": chosen.nevra.to_string(), "repository": chosen.repository, "why": why})
     };

@@ -21,7 +21,7 @@ fn base() -> TestEnv {
         ],
         "request": {"install": ["app"], "architectures": ["x86_64", "noarch"]},
     });
-    env.write("problem.json", &problem.to_string());
+    env.write("problem.json", problem.to_string());
     env
 }
 
