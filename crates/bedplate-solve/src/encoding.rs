@@ -1,7 +1,7 @@
 //! The mapping of packages onto resolvo.
 //!
 //! resolvo knows names, of whose candidates one at most is chosen; requirements (one of a list of candidates); constraints (some
-//! candidates of a name may not be chosen); and conditions. It is told:
+//! candidates of a name may not be chosen). It is told:
 //!
 //! | rpm | resolvo |
 //! |---|---|
