@@ -85,6 +85,14 @@ impl RichDependency {
         }
     }
 
+    /// The parts that one package has to meet, from left to right: simple dependencies, and trees of `with` and `without`.
+    pub fn selections(&self) -> Vec<&Self> {
+        match self {
+            Self::Single { .. } | Self::With(_) | Self::Without(..) => vec![self],
+            _ => self.children().into_iter().flat_map(Self::selections).collect(),
+        }
+    }
+
     /// All simple dependencies, from left to right.
     pub fn singles(&self) -> Vec<&Self> {
         let mut found = Vec::new();

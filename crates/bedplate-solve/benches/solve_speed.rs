@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use bedplate_model::{BinaryPackage, Dependency, FileKind, PackageFile, Sense};
 use bedplate_solve::{Item, Options, Repository, Solver, Universe};
 
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PACKAGES: usize = 5_000;
 const FILES: usize = 10;
 /// Packages that most others require.
@@ -29,29 +33,39 @@ impl Numbers {
 }
 
 fn main() {
+    // `cargo bench` adds this flag; `cargo test --benches` does not, and has no use for times.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let rounds = 7;
     let repositories = repositories();
     let big = request(&repositories, 400);
     let cold = (0..rounds).map(|_| cold(repositories.clone(), &big)).min_by_key(|time| time.total).expect("rounds > 0");
     let universe = Universe::new(repositories.clone());
     let mut solver = Solver::new(&universe, Options::default());
-    let smalls: Vec<Vec<Item>> = (0..SMALL_SOLVES).map(|at| small(at)).collect();
+    let smalls: Vec<Vec<Item>> = (0..SMALL_SOLVES).map(small).collect();
     let mut sizes = 0;
     let start = Instant::now();
     for items in &smalls {
         sizes += solver.solve(items).expect("every package can be installed").packages().len();
     }
     let small = start.elapsed();
+    let broken: Vec<Item> = big.iter().cloned().chain(["breaker".parse().expect("a name is an item")]).collect();
+    let start = Instant::now();
+    let failure = solver.solve(&broken).expect_err("the breaker conflicts with what all need");
+    let explain = start.elapsed();
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     println!(
         "{{\"packages\": {PACKAGES}, \"files\": {}, \"closure\": {}, \"index_ms\": {:.2}, \"prepare_ms\": {:.2}, \"solve_ms\": {:.2}, \
-         \"cold_ms\": {:.2}, \"small_solves\": {SMALL_SOLVES}, \"small_mean_packages\": {}, \"small_mean_us\": {:.1}}}",
+         \"cold_ms\": {:.2}, \"explain_ms\": {:.1}, \"reasons\": {}, \"small_solves\": {SMALL_SOLVES}, \"small_mean_packages\": {}, \"small_mean_us\": {:.1}}}",
         PACKAGES * FILES,
         cold.packages,
         millis(cold.index),
         millis(cold.prepare),
         millis(cold.solve),
         millis(cold.total),
+        millis(explain),
+        failure.problems.len(),
         sizes / SMALL_SOLVES,
         millis(small) * 1e3 / SMALL_SOLVES as f64,
     );
@@ -94,16 +108,18 @@ fn request(repositories: &[Repository], size: usize) -> Vec<Item> {
 
 /// A request with a closure of about 100 packages.
 fn small(at: usize) -> Vec<Item> {
-    let top = 300 + (at * 37) % (PACKAGES - 300);
-    vec![
-        format!("package{top}").parse().expect("a name is an item"),
-        format!("package{}", top - 120).parse().expect("a name is an item"),
-    ]
+    let top = 900 + (at * 37) % (PACKAGES - 900);
+    let item = |below| format!("package{}", top - below).parse().expect("a name is an item");
+    (0..6).map(|number| item(number * 120)).collect()
 }
 
 fn repositories() -> Vec<Repository> {
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
-    let packages = (0..PACKAGES).map(|at| package(at, &mut numbers)).collect();
+    let mut packages: Vec<BinaryPackage> = (0..PACKAGES).map(|at| package(at, &mut numbers)).collect();
+    let mut breaker = BinaryPackage::new("breaker-1-1.x86_64".parse().expect("a good name"));
+    breaker.provides.push(Dependency::new("breaker", "1-1", Sense::EQUAL));
+    breaker.conflicts.push(Dependency::new("package0", "", Sense::ANY));
+    packages.push(breaker);
     vec![Repository { name: "base".to_owned(), priority: 99, packages }]
 }
 

@@ -73,7 +73,7 @@ impl fmt::Display for Violation {
 /// All that is wrong with a set of packages as an answer to a request; sorted.
 pub fn check(universe: &Universe, packages: &[PackageId], request: &Request) -> Vec<Violation> {
     let set: HashSet<PackageId> = packages.iter().copied().collect();
-    let there = There::with(universe, &set, |_| true);
+    let there = There::new(universe, &set);
     let usable = |id: PackageId| forbidden(universe, id, request).is_none();
     let mut found = Vec::new();
     for item in &request.install {
@@ -190,13 +190,18 @@ impl Truth {
 }
 
 /// The packages that are there, by what they provide.
-struct There<'u> {
+pub(crate) struct There<'u> {
     universe: &'u Universe,
     provides: HashMap<&'u str, Vec<(PackageId, &'u Dependency)>>,
     files: HashMap<&'u str, Vec<PackageId>>,
 }
 
 impl<'u> There<'u> {
+    /// All that the packages provide.
+    pub(crate) fn new(universe: &'u Universe, set: &HashSet<PackageId>) -> Self {
+        Self::with(universe, set, |_| true)
+    }
+
     /// Only what the names in one dependency need.
     fn new_for(universe: &'u Universe, set: &HashSet<PackageId>, dependency: &Dependency) -> Self {
         let text = dependency.name.as_str();
@@ -266,7 +271,8 @@ impl<'u> There<'u> {
         }
     }
 
-    fn rich_holds(&self, tree: &RichDependency) -> bool {
+    /// True if a rich requirement holds.
+    pub(crate) fn rich_holds(&self, tree: &RichDependency) -> bool {
         match tree {
             RichDependency::Single { .. } | RichDependency::With(_) | RichDependency::Without(..) => {
                 !self.select(tree).is_empty()

@@ -1,7 +1,7 @@
 //! The mapping of packages onto resolvo.
 //!
 //! resolvo knows names, of whose candidates one at most is chosen; requirements (one of a list of candidates); constraints (some
-//! candidates of a name may not be chosen); and conditions. It is told:
+//! candidates of a name may not be chosen). It is told:
 //!
 //! | rpm | resolvo |
 //! |---|---|
@@ -92,6 +92,7 @@ struct Tables {
     sets: Vec<(NameId, Set)>,
     all_but: FxHashMap<(NameId, Vec<SolvableId>), VersionSetId>,
     unions: Vec<Vec<VersionSetId>>,
+    requirements: FxHashMap<Vec<SolvableId>, Requirement>,
     known: FxHashMap<String, Known>,
     key: String,
     /// The auxiliary candidate that excludes a set of packages.
@@ -182,7 +183,7 @@ impl<'u> Encoding<'u> {
         for (owner, number, clause) in &broken {
             let absent = clause.unless.iter().map(|set| self.absence(set)).collect::<Vec<_>>();
             let mut tables = self.tables.borrow_mut();
-            let added = tables.one_of(clause.candidates.iter().copied().chain(absent));
+            let added = tables.one_of(clause.candidates.iter().copied().chain(absent).collect());
             debug_assert!(!tables.added.iter().any(|one| (one.0, one.1) == (*owner, *number)), "an added clause holds");
             tables.added.push((*owner, *number, added));
         }
@@ -220,6 +221,8 @@ impl<'u> Encoding<'u> {
             at += excluded.len();
             constrains.push(tables.all_but(name, excluded));
         }
+        let mut seen = FxHashSet::default();
+        draft.requirements.retain(|requirement| seen.insert(*requirement));
         let requirements = draft.requirements.into_iter().map(Into::into).collect();
         Needs { known: KnownDependencies { requirements, constrains }, guarded: draft.guarded }
     }
@@ -352,7 +355,7 @@ impl<'u> Encoding<'u> {
         }
         let preferred = self.catalogue.preferred(packages, names);
         let candidates = preferred.into_iter().map(|id| SolvableId::from_index(self.catalogue.row(id) as usize));
-        self.tables.borrow_mut().one_of(candidates)
+        self.tables.borrow_mut().one_of(candidates.collect())
     }
 
     fn impossible(&self) -> Requirement {
@@ -423,7 +426,7 @@ impl<'u> Encoding<'u> {
         } else if candidates.is_empty() {
             draft.requirements.push(self.impossible());
         } else {
-            draft.requirements.push(self.tables.borrow_mut().one_of(candidates.into_iter()));
+            draft.requirements.push(self.tables.borrow_mut().one_of(candidates));
         }
     }
 }
@@ -458,13 +461,23 @@ impl Tables {
     }
 
     /// A requirement of one of the candidates, in their order: neighbours of one name are a set, the sets are a union.
-    fn one_of(&mut self, candidates: impl Iterator<Item = SolvableId>) -> Requirement {
+    /// Many dependencies mean the same candidates (the names of one library's versions), and are one requirement.
+    fn one_of(&mut self, candidates: Vec<SolvableId>) -> Requirement {
+        if let Some(known) = self.requirements.get(&candidates) {
+            return *known;
+        }
+        let made = self.add_requirement(&candidates);
+        self.requirements.insert(candidates, made);
+        made
+    }
+
+    fn add_requirement(&mut self, candidates: &[SolvableId]) -> Requirement {
         let mut runs: Vec<(NameId, Vec<SolvableId>)> = Vec::new();
         for candidate in candidates {
             let name = self.name_of[candidate.to_index()];
             match runs.last_mut() {
-                Some((last, run)) if *last == name => run.push(candidate),
-                _ => runs.push((name, vec![candidate])),
+                Some((last, run)) if *last == name => run.push(*candidate),
+                _ => runs.push((name, vec![*candidate])),
             }
         }
         let sets: Vec<VersionSetId> = runs.into_iter().map(|(name, run)| self.add_set(name, Set::Only(run))).collect();

@@ -14,7 +14,7 @@ use bedplate_model::{Dependency, DependencyKind, RichDependency, Sense};
 use crate::catalogue::{Catalogue, Forbidden};
 use crate::encoding::Encoding;
 use crate::facts::{Fact, FactId, FactTable, Muted};
-use crate::logic::{is_missing_ok, single};
+use crate::logic::{is_missing_ok, providers_of_tree, single};
 use crate::reason::{Failure, Reason, What};
 use crate::request::{Item, Wanted, rich_of, text_of};
 use crate::rpmlib;
@@ -205,10 +205,19 @@ impl Teller<'_, '_> {
     /// What is wrong with the parts of a rich dependency.
     fn tree(&mut self, tree: &RichDependency) -> Vec<Reason> {
         let (mut packages, mut reasons) = (Vec::new(), Vec::new());
-        for dependency in tree.singles().into_iter().filter_map(single) {
-            let found = self.universe().providers(&dependency);
+        for selection in tree.selections() {
+            let found = providers_of_tree(self.universe(), selection);
             if found.is_empty() {
-                reasons.push(unknown(self.universe(), &dependency));
+                let before = reasons.len();
+                for dependency in wanted_of_one(selection) {
+                    if self.universe().providers(&dependency).is_empty() {
+                        reasons.push(unknown(self.universe(), &dependency));
+                    }
+                }
+                if reasons.len() == before {
+                    let what = What::NoOnePackage { selection: selection.to_string() };
+                    reasons.push(Reason { what, because: Vec::new() });
+                }
             }
             packages.extend(found);
         }
@@ -351,6 +360,16 @@ impl Teller<'_, '_> {
             What::Obsoletes { packages, capability, obsoleted: self.shown(&hit) }
         };
         Some(Reason { what, because: Vec::new() })
+    }
+}
+
+/// The simple dependencies in a selection that have to be met, and not to be missed.
+fn wanted_of_one(selection: &RichDependency) -> Vec<Dependency> {
+    match selection {
+        RichDependency::Without(all, _) => wanted_of_one(all),
+        RichDependency::Group(one) => wanted_of_one(one),
+        RichDependency::With(parts) | RichDependency::Or(parts) => parts.iter().flat_map(wanted_of_one).collect(),
+        _ => single(selection).into_iter().collect(),
     }
 }
 

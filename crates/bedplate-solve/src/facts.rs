@@ -107,7 +107,6 @@ impl FactTable {
         facts
     }
 
-    #[expect(clippy::type_complexity, reason = "three of the fields of one struct")]
     fn exclusions_of(
         &mut self,
         catalogue: &Catalogue<'_>,

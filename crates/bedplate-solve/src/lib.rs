@@ -8,8 +8,8 @@
 //!                                └────▶ Failure: a tree of reasons
 //! ```
 //!
-//! The search is resolvo's; [`encoding`](self) says how packages are told to it, `docs/solver.md` says what is meant. An
-//! answer can be checked without the search ([`check`]).
+//! The search is resolvo's; `encoding.rs` says how packages are told to it, `catalogue.rs` which are tried first, and
+//! `docs/solver.md` what all of it means. An answer can be checked without the search: [`check()`].
 
 mod catalogue;
 mod check;

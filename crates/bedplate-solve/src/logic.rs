@@ -124,6 +124,7 @@ pub(crate) struct Builder<'u, 't> {
     part_of: FxHashMap<(*const RichDependency, bool), PartId>,
     formula: Formula,
     node_of: FxHashMap<(PartId, Question), NodeId>,
+    always: FxHashMap<PartId, bool>,
 }
 
 impl<'u, 't> Builder<'u, 't> {
@@ -137,6 +138,7 @@ impl<'u, 't> Builder<'u, 't> {
             part_of: FxHashMap::default(),
             formula: Formula::default(),
             node_of: FxHashMap::default(),
+            always: FxHashMap::default(),
         }
     }
 
@@ -199,13 +201,12 @@ impl<'u, 't> Builder<'u, 't> {
 
     /// `(a and b) or (c and d)` if `inner_and`, else `(a or b) and (c or d)`.
     fn pair(&mut self, first: Vec<PartId>, second: Option<Vec<PartId>>, inner_and: bool) -> Part<'t> {
-        let (inner, outer): (fn(_) -> Part<'t>, fn(_) -> Part<'t>) =
-            if inner_and { (Part::And, Part::Or) } else { (Part::Or, Part::And) };
+        let of = |is_and: bool, parts| if is_and { Part::And(parts) } else { Part::Or(parts) };
         match second {
-            None => inner(first),
+            None => of(inner_and, first),
             Some(second) => {
-                let sides = vec![self.add_part(inner(first)), self.add_part(inner(second))];
-                outer(sides)
+                let sides = vec![self.add_part(of(inner_and, first)), self.add_part(of(inner_and, second))];
+                of(!inner_and, sides)
             }
         }
     }
@@ -238,15 +239,20 @@ impl<'u, 't> Builder<'u, 't> {
     }
 
     /// True if a part holds whatever is installed, since it only says that something is not there which no package provides.
-    fn always_holds(&self, part: PartId) -> bool {
-        match &self.parts[part.0 as usize] {
+    fn always_holds(&mut self, part: PartId) -> bool {
+        if let Some(known) = self.always.get(&part) {
+            return *known;
+        }
+        let answer = match self.parts[part.0 as usize].clone() {
             Part::Select { positive: true, .. } => false,
             Part::Select { tree, positive: false } => {
                 !providers_of_tree(self.universe, tree).into_iter().any(self.usable)
             }
-            Part::And(parts) => parts.iter().all(|part| self.always_holds(*part)),
-            Part::Or(parts) => parts.iter().any(|part| self.always_holds(*part)),
-        }
+            Part::And(parts) => parts.into_iter().all(|part| self.always_holds(part)),
+            Part::Or(parts) => parts.into_iter().any(|part| self.always_holds(part)),
+        };
+        self.always.insert(part, answer);
+        answer
     }
 
     fn all(&mut self, parts: &[PartId], question: Question) -> NodeId {
@@ -294,7 +300,7 @@ fn names_of(tree: &RichDependency) -> Vec<String> {
 
 /// The packages that `with`, `without` and what stands in them select: `unsatisfiedDependSet` of `lib/depends.c`. Other
 /// operators select nothing there.
-fn providers_of_tree(universe: &Universe, tree: &RichDependency) -> Vec<PackageId> {
+pub(crate) fn providers_of_tree(universe: &Universe, tree: &RichDependency) -> Vec<PackageId> {
     match tree {
         RichDependency::Single { name, sense, evr } => universe.providers_of(name, *sense, evr),
         RichDependency::Group(one) => providers_of_tree(universe, one),
@@ -342,4 +348,36 @@ pub(crate) fn single(tree: &RichDependency) -> Option<Dependency> {
 /// True if the sense is that of a requirement which rpm never finds unsatisfied.
 pub(crate) fn is_missing_ok(dependency: &Dependency) -> bool {
     dependency.sense.contains(Sense::MISSINGOK)
+}
+
+#[cfg(test)]
+mod tests {
+    use bedplate_model::{BinaryPackage, DependencyKind, parse_rich};
+
+    use super::*;
+    use crate::universe::Repository;
+
+    fn universe() -> Universe {
+        let package = |name: &str| {
+            let mut package = BinaryPackage::new(format!("{name}-1-1.noarch").parse().unwrap());
+            package.provides.push(Dependency::new(name, "1-1", Sense::EQUAL));
+            package
+        };
+        let packages = ["a", "b", "c"].map(package).into();
+        Universe::new([Repository { name: "r".into(), priority: 1, packages }])
+    }
+
+    #[test]
+    fn deep_nesting_makes_no_large_formula() {
+        let universe = universe();
+        let usable = |_| true;
+        for (word, kind) in [("if", DependencyKind::Requires), ("unless", DependencyKind::Conflicts)] {
+            let text = (0..150).fold("(b or c)".to_owned(), |inner, _| format!("(a {word} {inner} else c)"));
+            let (tree, _) = parse_rich(&text, kind).unwrap();
+            let builder = Builder::new(&universe, Some(PackageId(0)), &usable);
+            let (formula, _) =
+                if kind == DependencyKind::Requires { builder.requirement(&tree) } else { builder.conflict(&tree) };
+            assert!(formula.nodes.len() < 150 * 30, "{word}: {} nodes", formula.nodes.len());
+        }
+    }
 }

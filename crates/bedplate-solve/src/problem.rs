@@ -282,7 +282,7 @@ impl StoredRequest {
             locked.extend(nevra(&one.nevra, bad).map(|nevra| LockedPackage { nevra, repository: one.repository }));
         }
         let favoured = self.favoured.iter().filter_map(|text| nevra(text, bad)).collect();
-        let patterns = |list: Vec<String>| list.iter().map(|text| Pattern::new(text)).collect();
+        let patterns = |list: Vec<String>| list.into_iter().map(Pattern::new).collect();
         let options = Options {
             architectures: self.architectures,
             exclude: patterns(self.exclude),

@@ -55,6 +55,11 @@ pub enum What {
         /// Packages that provide it in other versions.
         others: Vec<String>,
     },
+    /// No one package provides all that is wanted of one.
+    NoOnePackage {
+        /// What is wanted: `(a with b)`, `(a without b)`.
+        selection: String,
+    },
     /// The rpm that will install the packages lacks a feature.
     UnknownFeature {
         /// The feature: `rpmlib(NAME)` with its version.
@@ -157,6 +162,7 @@ impl fmt::Display for What {
                 }
                 Ok(())
             }
+            Self::NoOnePackage { selection } => write!(f, "no one package fits `{selection}`"),
             Self::UnknownFeature { capability, near } => {
                 write!(f, "rpm has no feature `{capability}`")?;
                 if near.is_empty() { Ok(()) } else { write!(f, "; it has `{}`", near.join("`, `")) }

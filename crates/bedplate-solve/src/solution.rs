@@ -1,13 +1,15 @@
 //! An answer, with the reason of each package.
 
-use std::collections::VecDeque;
+use std::cell::OnceCell;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use bedplate_model::{Dependency, DependencyKind, Nevra};
-use rustc_hash::{FxHashMap, FxHashSet};
+use bedplate_model::{Dependency, DependencyKind, Nevra, RichDependency};
+use rustc_hash::FxHashMap;
 
 use crate::catalogue::Catalogue;
-use crate::logic::{is_missing_ok, mentioned};
+use crate::check::There;
+use crate::logic::{is_missing_ok, providers_of_tree};
 use crate::request::{Item, Wanted, rich_of, text_of};
 use crate::solver::providers_of_item;
 use crate::universe::PackageId;
@@ -34,6 +36,9 @@ pub enum Why {
         /// What that package recommends.
         capability: String,
     },
+    /// Nothing in the solution wants it by itself, and the solution is not one without it: a rich dependency asks for one
+    /// thing or for the absence of another.
+    KeptBySearch,
 }
 
 /// A package of a solution.
@@ -64,12 +69,16 @@ impl Solution {
             package: id,
             nevra: universe.package(id).nevra.clone(),
             repository: universe.repository_name(universe.repository(id)).0.to_owned(),
-            why: reasons.why.remove(&id).unwrap_or_else(|| {
-                // The search may have kept a package for a requirement that another package meets as well.
-                Why::Requested { item: install.iter().map(Item::text).collect::<Vec<_>>().join(", ") }
-            }),
+            why: reasons.why.remove(&id).unwrap_or(Why::KeptBySearch),
         });
         Self { packages: packages.collect() }
+    }
+
+    /// The packages without those that nothing wants, if there are such.
+    pub(crate) fn wanted(&self) -> Option<Vec<PackageId>> {
+        let wanted = self.packages.iter().filter(|chosen| chosen.why != Why::KeptBySearch);
+        let wanted: Vec<PackageId> = wanted.map(|chosen| chosen.package).collect();
+        (wanted.len() < self.packages.len()).then_some(wanted)
     }
 
     /// The packages: sorted by name; several of a name by version, the newest first.
@@ -94,7 +103,7 @@ impl Solution {
         while let Some(chosen) = at {
             chain.push(chosen);
             at = match &chosen.why {
-                Why::Requested { .. } => None,
+                Why::Requested { .. } | Why::KeptBySearch => None,
                 Why::Required { by, .. } | Why::Recommended { by, .. } => self.get(*by),
             };
         }
@@ -106,7 +115,9 @@ impl Solution {
 /// Walks from the request through a solution, breadth first.
 struct Reasons<'a, 'u> {
     catalogue: &'a Catalogue<'u>,
-    there: FxHashSet<PackageId>,
+    there: HashSet<PackageId>,
+    /// What is there by name, made when a rich dependency asks.
+    installed: OnceCell<There<'u>>,
     why: FxHashMap<PackageId, Why>,
     open: VecDeque<PackageId>,
     walked: Vec<PackageId>,
@@ -115,7 +126,8 @@ struct Reasons<'a, 'u> {
 impl<'a, 'u> Reasons<'a, 'u> {
     fn new(catalogue: &'a Catalogue<'u>, chosen: &[PackageId]) -> Self {
         let there = chosen.iter().copied().collect();
-        Self { catalogue, there, why: FxHashMap::default(), open: VecDeque::new(), walked: Vec::new() }
+        let (why, open) = (FxHashMap::default(), VecDeque::new());
+        Self { catalogue, there, installed: OnceCell::new(), why, open, walked: Vec::new() }
     }
 
     fn items(&mut self, install: &[Item]) {
@@ -123,7 +135,7 @@ impl<'a, 'u> Reasons<'a, 'u> {
         for item in install {
             let found = match item.wanted() {
                 Wanted::Simple(_) => providers_of_item(universe, item),
-                Wanted::Rich(tree) => mentioned(universe, tree),
+                Wanted::Rich(tree) => self.asked_by(tree),
             };
             self.meet(found, || Why::Requested { item: item.text().to_owned() });
         }
@@ -157,9 +169,47 @@ impl<'a, 'u> Reasons<'a, 'u> {
     fn providers(&self, dependency: &Dependency) -> Vec<PackageId> {
         let universe = self.catalogue.universe;
         match rich_of(dependency, DependencyKind::Requires) {
-            Some(tree) => mentioned(universe, &tree),
+            Some(tree) => self.asked_by(&tree),
             None => universe.providers(dependency),
         }
+    }
+
+    /// The packages that a rich dependency asks for, as its conditions are in the solution.
+    fn asked_by(&self, tree: &RichDependency) -> Vec<PackageId> {
+        let all = |parts: &[RichDependency]| parts.iter().flat_map(|part| self.asked_by(part)).collect();
+        match tree {
+            RichDependency::Group(one) | RichDependency::Else(one, _) => self.asked_by(one),
+            RichDependency::And(parts) | RichDependency::Or(parts) => all(parts),
+            RichDependency::If { then, condition, otherwise } => {
+                self.asked_under(condition, Some(then), otherwise.as_deref(), otherwise.is_some())
+            }
+            RichDependency::Unless { then, condition, otherwise } => {
+                self.asked_under(condition, otherwise.as_deref(), Some(then), otherwise.is_some())
+            }
+            _ => providers_of_tree(self.catalogue.universe, tree),
+        }
+    }
+
+    /// What is asked for if a condition holds, or if it fails. Where there is an `else`, the condition itself can be what
+    /// meets the dependency.
+    fn asked_under(
+        &self,
+        condition: &RichDependency,
+        holds: Option<&RichDependency>,
+        fails: Option<&RichDependency>,
+        has_else: bool,
+    ) -> Vec<PackageId> {
+        let is_there = self.holds(condition);
+        let side = if is_there { holds } else { fails };
+        let mut asked = side.map_or_else(Vec::new, |side| self.asked_by(side));
+        if is_there && has_else {
+            asked.extend(self.asked_by(condition));
+        }
+        asked
+    }
+
+    fn holds(&self, tree: &RichDependency) -> bool {
+        self.installed.get_or_init(|| There::new(self.catalogue.universe, &self.there)).rich_holds(tree)
     }
 
     fn meet(&mut self, mut packages: Vec<PackageId>, why: impl Fn() -> Why) {

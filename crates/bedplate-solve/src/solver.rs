@@ -7,6 +7,7 @@ use bedplate_model::Nevra;
 use resolvo::{Problem, SolvableId, UnsolvableOrCancelled};
 
 use crate::catalogue::Catalogue;
+use crate::check::check;
 use crate::encoding::{Encoding, Provider};
 use crate::explain;
 use crate::reason::Failure;
@@ -60,7 +61,15 @@ impl<'u> Solver<'u> {
         if self.catalogue.options.recommends {
             chosen = self.with_recommended(&items, chosen);
         }
-        Ok(Solution::new(&self.catalogue, install, chosen))
+        let solution = Solution::new(&self.catalogue, install, chosen);
+        // A package may be there for a clause that matters no longer.
+        if let Some(wanted) = solution.wanted() {
+            let request = Request { install: install.to_vec(), options: self.catalogue.options.clone() };
+            if check(self.catalogue.universe, &wanted, &request).is_empty() {
+                return Ok(Solution::new(&self.catalogue, install, wanted));
+            }
+        }
+        Ok(solution)
     }
 
     /// Adds what is recommended, until nothing new is: what one package recommends is wanted as soon as the package is there.

@@ -208,3 +208,43 @@ fn number(length: usize) -> u32 {
 fn number_of(packages: &[BinaryPackage]) -> u32 {
     number(packages.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(name: &str, priority: i32, packages: &[&str]) -> Repository {
+        let package = |nevra: &&str| BinaryPackage::new(nevra.parse().unwrap());
+        Repository { name: name.into(), priority, packages: packages.iter().map(package).collect() }
+    }
+
+    #[test]
+    fn duplicates_are_of_one_nevra_and_one_priority() {
+        let universe = Universe::new([
+            repository("one", 99, &["a-1-1.noarch", "b-1-1.noarch", "c-1-1.noarch", "c-1-1.noarch"]),
+            repository("two", 99, &["a-1-1.noarch", "b-1-2.noarch"]),
+            repository("three", 10, &["a-1-1.noarch", "b-1-1.noarch"]),
+        ]);
+        let found: Vec<(String, Vec<u32>)> = universe
+            .duplicates()
+            .into_iter()
+            .map(|one| (one.nevra.to_string(), one.packages.into_iter().map(|id| id.0).collect()))
+            .collect();
+        assert_eq!(found, [("a-1-1.noarch".to_owned(), vec![0, 4]), ("c-1-1.noarch".to_owned(), vec![2, 3])]);
+    }
+
+    #[test]
+    fn obsoletes_look_at_names_and_versions_of_packages() {
+        let universe = Universe::new([repository("r", 1, &["a-1-1.noarch", "a-1:0-1.noarch", "a-3-1.noarch"])]);
+        for (sense, evr, want) in [
+            (Sense::ANY, "", vec![0, 1, 2]),
+            (Sense::LESS, "2", vec![0]),
+            (Sense::GREATER | Sense::EQUAL, "3", vec![1, 2]),
+            (Sense::EQUAL, "1-2", vec![]),
+        ] {
+            let dependency = Dependency::new("a", evr, sense);
+            let got: Vec<u32> = universe.obsoleted(&dependency).map(|id| id.0).collect();
+            assert_eq!(got, want, "{dependency}");
+        }
+    }
+}

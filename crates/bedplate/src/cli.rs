@@ -69,6 +69,8 @@ pub(crate) enum Command {
     /// no answer, a tree of reasons says why, and the exit code is 2. The rules of choice are in docs/solver.md.
     #[command(after_help = "Examples:
   bedplate solve --replay problem.json
+  bedplate solve --replay problem.json --exclude '*-debuginfo' --write-lock image.lock
+  bedplate solve --replay problem.json --lock image.lock nginx '(vim or nano)'
   bedplate solve --replay problem.json --json | jq -r .packages[].nevra")]
     Solve(Box<SolveArgs>),
 }

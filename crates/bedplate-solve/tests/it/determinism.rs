@@ -5,7 +5,7 @@ use bedplate_solve::{Problem, Repository, Request, Solver, Universe, solve};
 use proptest::prelude::*;
 
 /// An answer without ids, which depend on the order of the input.
-fn shown(repositories: &[Repository], request: &Request) -> String {
+pub(crate) fn shown(repositories: &[Repository], request: &Request) -> String {
     let universe = Universe::new(repositories.to_vec());
     match solve(&universe, request) {
         Ok(solution) => solution

@@ -334,6 +334,17 @@ fn all_that_is_wrong_is_told_at_once() {
     nothing provides `libssl`",
         ),
         (
+            "no one package has both",
+            "a 1-1: requires (b with c); requires (b without d)\nb 1-1: provides d\nc 1-1\ninstall (b with c), (b without d), (b with missing)",
+            "
+`(b with c)` is asked for
+  no one package fits `(b with c)`
+`(b without d)` is asked for
+  no one package fits `(b without d)`
+`(b with missing)` is asked for
+  nothing provides `missing`",
+        ),
+        (
             "many versions are one reason",
             "a 1-1: requires b\na 2-1: requires b\na 3-1: requires b\na 4-1: requires b\na 5-1: requires b\na 6-1: requires c\ninstall a",
             "
@@ -362,4 +373,14 @@ fn all_that_is_wrong_is_told_at_once() {
     nothing provides `y`",
         ),
     ]);
+}
+
+#[test]
+fn deep_nesting_ends_soon() {
+    let nested = |word: &str| (0..150).fold("(b or c)".to_owned(), |inner, _| format!("(a {word} {inner} else c)"));
+    let packages = "a 1-1\nb 1-1\nc 1-1\n";
+    let requires = format!("{packages}x 1-1: requires {}\ninstall x", nested("if"));
+    assert_eq!(answer(&requires), "a-1-1 c-1-1 x-1-1");
+    let conflicts = format!("{packages}x 1-1: conflicts {}\ninstall x", nested("unless"));
+    assert_eq!(answer(&conflicts), "x-1-1");
 }

@@ -1,9 +1,12 @@
 //! `bedplate solve`: which packages an installation takes, and why.
 
 use std::fs;
+use std::path::Path;
 
-use bedplate_diag::Category;
-use bedplate_solve::{Failure as NoSolution, Problem, Request, Solution, Universe, Violation, Why, check, solve};
+use bedplate_diag::{Category, Source, Sources};
+use bedplate_solve::{
+    Failure as NoSolution, Item, Lock, Pattern, Problem, Repository, Request, Solution, Universe, Why, check, solve,
+};
 use serde_json::{Value, json};
 
 use crate::cli::SolveArgs;
@@ -12,99 +15,158 @@ use crate::ui::Ui;
 
 /// Solves and prints.
 pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let problem = problem(args)?;
-    let (universe, request) = problem.into_parts();
-    ambiguous(&universe)?;
+    let (mut repositories, mut request) = packages(args)?;
+    prioritise(&mut repositories, &args.priority)?;
+    complete(&mut request, args, ui)?;
+    let universe = Universe::new(repositories);
+    refuse_ambiguous(&universe)?;
     if let Some(path) = &args.dump_problem {
-        let text = Problem::of(&universe, &request).to_json();
-        fs::write(path, text).map_err(|error| Failure::io("cannot write", path, &error))?;
+        write(path, &Problem::of(&universe, &request).to_json())?;
     }
-    match solve(&universe, &request) {
-        Ok(solution) => {
-            if args.check {
-                checked(&universe, &request, &solution)?;
-            }
-            ui.print(&if args.json { in_json(&universe, &solution) } else { in_text(&universe, &solution) })?;
-            Ok(Outcome::Good)
-        }
+    let solution = match solve(&universe, &request) {
+        Ok(solution) => solution,
         Err(failure) if args.json => {
-            ui.print(&no_solution_in_json(&failure))?;
-            Ok(Outcome::BadInput)
+            ui.print(&reasons_in_json(&failure))?;
+            return Ok(Outcome::BadInput);
         }
         Err(failure) => {
-            let failure_text = failure.to_string();
-            Err(Failure { category: failure.category(), message: failure_text, hint: None })
+            return Err(Failure { category: failure.category(), message: failure.to_string(), hint: None });
         }
+    };
+    if args.check {
+        refuse_wrong(&universe, &request, &solution)?;
     }
+    if let Some(path) = &args.write_lock {
+        write(path, &Lock::of(&solution).to_toml())?;
+    }
+    ui.print(&if args.json { in_json(&universe, &solution) } else { in_text(&universe, &solution) })?;
+    if !args.json {
+        ui.summary(&format!("{} packages", solution.packages().len()));
+    }
+    Ok(Outcome::Good)
 }
 
-/// The packages and the request.
-fn problem(args: &SolveArgs) -> Result<Problem, Failure> {
+/// Where the packages come from, and the request to begin with.
+fn packages(args: &SolveArgs) -> Result<(Vec<Repository>, Request), Failure> {
     let path = args.replay.as_deref().unwrap_or_default();
-    let text = fs::read_to_string(path).map_err(|error| Failure::io("cannot read", path, &error))?;
-    Problem::parse(&text).map_err(|error| Failure::input(format!("{path}: {error}")))
+    let text = read(path)?;
+    let problem = Problem::parse(&text).map_err(|error| Failure::input(format!("{path}: {error}")))?;
+    Ok((problem.repositories, problem.request))
+}
+
+fn prioritise(repositories: &mut [Repository], priorities: &[String]) -> Result<(), Failure> {
+    for text in priorities {
+        let parts = text.split_once('=').and_then(|(name, number)| Some((name, number.parse().ok()?)));
+        let Some((name, priority)) = parts else {
+            return Err(Failure::input(format!("`--priority {text}` is not of the form NAME=NUMBER")));
+        };
+        let Some(repository) = repositories.iter_mut().find(|one| one.name == name) else {
+            let names: Vec<&str> = repositories.iter().map(|one| one.name.as_str()).collect();
+            return Err(
+                Failure::input(format!("no repository `{name}`")).hint(format!("there is {}", names.join(", ")))
+            );
+        };
+        repository.priority = priority;
+    }
+    Ok(())
+}
+
+/// Adds what the arguments say to a request.
+fn complete(request: &mut Request, args: &SolveArgs, ui: &Ui) -> Result<(), Failure> {
+    let (good, bad): (Vec<_>, Vec<_>) = args.items.iter().map(|text| text.parse::<Item>()).partition(Result::is_ok);
+    if !bad.is_empty() {
+        let lines: Vec<String> = bad.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+        return Err(Failure::input(lines.join("\n")));
+    }
+    if !good.is_empty() {
+        request.install = good.into_iter().flatten().collect();
+    }
+    let options = &mut request.options;
+    options.exclude.extend(args.exclude.iter().map(Pattern::new));
+    options.multi_version.extend(args.multi_version.iter().map(Pattern::new));
+    options.recommends |= args.recommends;
+    if !args.arch.is_empty() {
+        options.architectures.clone_from(&args.arch);
+        if !args.arch.iter().any(|arch| arch == "noarch") {
+            options.architectures.push("noarch".to_owned());
+        }
+    }
+    if let Some(path) = &args.lock {
+        options.locked = read_lock(path, ui)?.locked();
+    }
+    Ok(())
+}
+
+fn read_lock(path: &str, ui: &Ui) -> Result<Lock, Failure> {
+    let text = read(path)?;
+    let mut sources = Sources::new();
+    let id = sources.add(Source::new(path, text.as_str()));
+    Lock::parse(id, &text).map_err(|wrong| {
+        ui.diagnostics(&wrong, &sources);
+        Failure::input(format!("{path} is not a lock"))
+    })
 }
 
 /// Refuses packages between which only the order of repositories would choose.
-fn ambiguous(universe: &Universe) -> Result<(), Failure> {
+fn refuse_ambiguous(universe: &Universe) -> Result<(), Failure> {
     let duplicates = universe.duplicates();
     if duplicates.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> = duplicates
-        .iter()
-        .map(|one| {
-            let repositories = one.packages.iter().map(|id| universe.repository_name(universe.repository(*id)).0);
-            format!("\n  {}: {}", one.nevra, repositories.collect::<Vec<_>>().join(", "))
-        })
-        .collect();
-    Err(Failure::input(format!("packages are in several repositories of the same priority:{}", lines.concat()))
-        .hint("give one of the repositories another priority"))
+    let line = |one: &bedplate_solve::Duplicate| {
+        let repositories = one.packages.iter().map(|id| universe.repository_name(universe.repository(*id)).0);
+        format!("\n{}: {}", one.nevra, repositories.collect::<Vec<_>>().join(", "))
+    };
+    let lines: String = duplicates.iter().map(line).collect();
+    Err(Failure::input(format!("packages are in several repositories of the same priority{lines}"))
+        .hint("give one of the repositories another priority: `--priority NAME=N`"))
 }
 
-fn checked(universe: &Universe, request: &Request, solution: &Solution) -> Result<(), Failure> {
+fn refuse_wrong(universe: &Universe, request: &Request, solution: &Solution) -> Result<(), Failure> {
     let violations = check(universe, &solution.ids(), request);
     if violations.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> = violations.iter().map(|one: &Violation| format!("\n  {one}")).collect();
-    let message = format!("the solver gave a wrong answer:{}", lines.concat());
-    Err(Failure { category: Category::Internal, message, hint: None })
+    let lines: String = violations.iter().map(|one| format!("\n{one}")).collect();
+    Err(Failure { category: Category::Internal, message: format!("the solver gave a wrong answer{lines}"), hint: None })
+}
+
+fn read(path: &str) -> Result<String, Failure> {
+    fs::read_to_string(Path::new(path)).map_err(|error| Failure::io("cannot read", path, &error))
+}
+
+fn write(path: &str, text: &str) -> Result<(), Failure> {
+    fs::write(Path::new(path), text).map_err(|error| Failure::io("cannot write", path, &error))
 }
 
 fn in_text(universe: &Universe, solution: &Solution) -> String {
-    let mut text = String::new();
-    for chosen in solution.packages() {
+    let line = |chosen: &bedplate_solve::Chosen| {
         let why = match &chosen.why {
             Why::Requested { item } => format!("asked for as {item}"),
             Why::Required { by, capability } => format!("{} requires {capability}", universe.package(*by)),
             Why::Recommended { by, capability } => format!("{} recommends {capability}", universe.package(*by)),
+            Why::KeptBySearch => "there is no answer without it".to_owned(),
         };
-        text.push_str(&format!("{}\t{}\t{why}\n", chosen.nevra, chosen.repository));
-    }
-    text
+        format!("{}\t{}\t{why}\n", chosen.nevra, chosen.repository)
+    };
+    solution.packages().iter().map(line).collect()
 }
 
 fn in_json(universe: &Universe, solution: &Solution) -> String {
-    let packages: Vec<Value> = solution
-        .packages()
-        .iter()
-        .map(|chosen| {
-            let why = match &chosen.why {
-                Why::Requested { item } => json!({"kind": "requested", "item": item}),
-                Why::Required { by, capability } => {
-                    json!({"kind": "required", "by": universe.package(*by).to_string(), "capability": capability})
-                }
-                Why::Recommended { by, capability } => {
-                    json!({"kind": "recommended", "by": universe.package(*by).to_string(), "capability": capability})
-                }
-            };
-            json!({"nevra": chosen.nevra.to_string(), "repository": chosen.repository, "why": why})
-        })
-        .collect();
+    let package = |chosen: &bedplate_solve::Chosen| {
+        let because = |kind: &str, by: &bedplate_solve::PackageId, capability: &str| json!({"kind": kind, "by": universe.package(*by).to_string(), "capability": capability});
+        let why = match &chosen.why {
+            Why::Requested { item } => json!({"kind": "requested", "item": item}),
+            Why::Required { by, capability } => because("required", by, capability),
+            Why::Recommended { by, capability } => because("recommended", by, capability),
+            Why::KeptBySearch => json!({"kind": "kept-by-search"}),
+        };
+        json!({"nevra": chosen.nevra.to_string(), "repository": chosen.repository, "why": why})
+    };
+    let packages: Vec<Value> = solution.packages().iter().map(package).collect();
     format!("{}\n", json!({"version": 1, "solvable": true, "packages": packages}))
 }
 
-fn no_solution_in_json(failure: &NoSolution) -> String {
+fn reasons_in_json(failure: &NoSolution) -> String {
     format!("{}\n", json!({"version": 1, "solvable": false, "problems": failure.problems}))
 }
