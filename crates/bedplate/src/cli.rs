@@ -1,7 +1,10 @@
 //! The arguments, declared once: help and the reference are made from here.
 
+mod repo;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::repo::{CompressChoice, CreateArgs, RepoCommand};
 use crate::ui::ColorChoice;
 
 /// Builds a small, hardened, signed container-host OS image from RPM specs
@@ -17,11 +20,15 @@ pub struct Cli {
     pub(crate) command: Command,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for a process")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Read RPM specs: what they say, how they expand, what is wrong with them
     #[command(subcommand)]
     Spec(SpecCommand),
+    /// Make, verify and query repositories of RPMs
+    #[command(subcommand)]
+    Repo(RepoCommand),
 }
 
 #[derive(Debug, Subcommand)]

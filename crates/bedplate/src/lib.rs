@@ -25,6 +25,7 @@ pub use ui::{ColorChoice, Ui};
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
     match cli.command {
         cli::Command::Spec(command) => commands::spec::run(command, ui),
+        cli::Command::Repo(command) => commands::repo::run(command, ui),
     }
 }
 

@@ -1,0 +1,1 @@
+//! OpenPGP signatures: the only crate with OpenPGP in it.
