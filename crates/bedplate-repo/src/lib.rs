@@ -20,8 +20,10 @@ mod header;
 mod metadata;
 mod package;
 mod problem;
+mod query;
 mod repository;
 mod rpm;
+mod verify;
 mod xml;
 
 pub use checksum::{Checksum, ChecksumError};
@@ -29,5 +31,7 @@ pub use compression::Compression;
 pub use create::{CreateOptions, Created, create};
 pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_primary_path};
 pub use problem::{Finding, Findings, Problem};
+pub use query::{Capability, NamePattern, QueryError, Selection};
 pub use repository::{LoadOptions, Repository, VerifySignature, load, same_names};
 pub use rpm::{ReadPackage, read_package};
+pub use verify::{Verified, VerifyOptions, verify};

@@ -4,7 +4,7 @@ mod repo;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::repo::{CompressChoice, CreateArgs, RepoCommand};
+pub(crate) use self::repo::{CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs};
 use crate::ui::ColorChoice;
 
 /// Builds a small, hardened, signed container-host OS image from RPM specs

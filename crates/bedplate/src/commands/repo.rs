@@ -1,6 +1,9 @@
 //! `bedplate repo`: repositories of RPMs.
 
 mod create;
+mod keys;
+mod query;
+mod verify;
 
 use bedplate_diag::Category;
 use bedplate_repo::{Finding, Findings};
@@ -13,6 +16,8 @@ use crate::ui::Ui;
 pub(crate) fn run(command: RepoCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
         RepoCommand::Create(args) => create::run(&args, ui),
+        RepoCommand::Verify(args) => verify::run(&args, ui),
+        RepoCommand::Query(args) => query::run(&args, ui),
     }
 }
 
