@@ -9,7 +9,7 @@ use crate::Problem;
 pub enum Compression {
     /// zstd, level 9 as createrepo_c.
     Zstd,
-    /// gzip, level 6, without a name or time in its header.
+    /// gzip, level 5, without a name or time in its header: 6 gains 1 % and costs a third more time.
     Gzip,
     /// xz, level 3: more gains 2 % and costs twice the time.
     Xz,
@@ -44,7 +44,7 @@ impl Compression {
             Self::None => Ok(bytes.to_vec()),
             Self::Zstd => zstd::bulk::compress(bytes, 9),
             Self::Gzip => {
-                let mut encoder = flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::new(6));
+                let mut encoder = flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::new(5));
                 encoder.write_all(bytes).and_then(|()| encoder.finish())
             }
             Self::Xz => {

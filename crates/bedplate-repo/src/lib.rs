@@ -15,6 +15,7 @@ mod compression;
 mod conventions;
 mod create;
 mod data;
+mod digest;
 mod folder;
 mod header;
 mod metadata;

@@ -8,18 +8,25 @@
 //!
 //! Versions 4 and 6 of the format: `docs/manual/format_v4.md` and `format_v6.md` of rpm.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Stream;
 use crate::header::{Header, INTRO, Tag, length_after};
 use crate::{Checksum, Problem, RepositoryPackage, conventions};
+
+thread_local! {
+    /// A thread reads many packages: memory that is there already is in the cache, too.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 const LEAD: usize = 96;
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 const CHUNK: usize = 128 << 10;
+/// The first read: it takes the whole header of most packages.
+const FRONT: usize = 32 << 10;
 /// The algorithm number of SHA-256 in `PAYLOADDIGESTALGO` (that of OpenPGP).
 const ALGORITHM_SHA256: u64 = 8;
 
@@ -64,7 +71,7 @@ pub fn read_package(path: &Path, location: &str, changelogs: usize) -> Result<Re
     head.need(main_start + INTRO).map_err(one)?;
     let main_end = main_start + INTRO + length_after(&head.bytes[main_start..], "main").map_err(one)?;
     head.need(main_end).map_err(one)?;
-    let (bytes, rest) = head.finish(main_end).map_err(|error| one(Problem::Io(error)))?;
+    let (bytes, rest) = head.finish(main_start, main_end).map_err(|error| one(Problem::Io(error)))?;
 
     let signature = Header::parse(&bytes[LEAD..LEAD + signature_length], "signature");
     let main = Header::parse(&bytes[main_start..main_end], "main");
@@ -75,7 +82,7 @@ pub fn read_package(path: &Path, location: &str, changelogs: usize) -> Result<Re
     let mut warnings = Vec::new();
     match signature.text(SIGNATURE_SHA256) {
         Some(said) => {
-            let found = Checksum::sha256(&bytes[main_start..main_end]);
+            let found = rest.header;
             if *said != found.to_string() {
                 signature.problem(Problem::Digest { part: "header", expected: said.into_owned(), found: found.into() });
             }
@@ -121,11 +128,10 @@ fn check_payload(main: &Header<'_>, found: Checksum) {
     }
 }
 
-/// The front of a file, as far as it was needed, and the hash of all that was read.
+/// The front of a file, as far as it was needed.
 struct Head {
     file: File,
     size: u64,
-    hash: Sha256,
     bytes: Vec<u8>,
 }
 
@@ -133,6 +139,7 @@ struct Head {
 struct Rest {
     size: u64,
     file: Checksum,
+    header: Checksum,
     payload: Checksum,
 }
 
@@ -140,7 +147,7 @@ impl Head {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
-        Ok(Self { file, size, hash: Sha256::new(), bytes: Vec::new() })
+        Ok(Self { file, size, bytes: Vec::new() })
     }
 
     /// Reads until there are this many bytes.
@@ -152,36 +159,37 @@ impl Head {
         }
         while self.bytes.len() < count {
             let start = self.bytes.len();
-            self.bytes.resize(count.max(start + CHUNK), 0);
+            self.bytes.resize(count.max(start + FRONT), 0);
             let read = read_some(&mut self.file, &mut self.bytes[start..]).map_err(Problem::Io)?;
             self.bytes.truncate(start + read);
             if read == 0 {
                 return Err(missing);
             }
-            self.hash.update(&self.bytes[start..]);
         }
         Ok(())
     }
 
-    /// Reads the rest; gives the front and the facts of the whole file, whose payload begins at `payload`.
-    fn finish(mut self, payload: usize) -> io::Result<(Vec<u8>, Rest)> {
-        let mut payload_hash = Sha256::new_with_prefix(&self.bytes[payload..]);
+    /// Reads the rest; gives the front and the facts of the whole file, whose main header is from `header` to `payload`.
+    fn finish(mut self, header: usize, payload: usize) -> io::Result<(Vec<u8>, Rest)> {
+        let (mut whole, mut of_header, mut of_payload) = (Stream::new(), Stream::new(), Stream::new());
+        whole.update(&self.bytes[..header]);
+        whole.update_both(&mut of_header, &self.bytes[header..payload]);
+        whole.update_both(&mut of_payload, &self.bytes[payload..]);
         let mut size = self.bytes.len() as u64;
-        if size < self.size {
-            let mut buffer = vec![0; CHUNK];
-            loop {
-                let read = read_some(&mut self.file, &mut buffer)?;
+        BUFFER.with_borrow_mut(|buffer| -> io::Result<()> {
+            buffer.resize(CHUNK, 0);
+            while size < self.size {
+                let read = read_some(&mut self.file, buffer)?;
                 if read == 0 {
                     break;
                 }
-                self.hash.update(&buffer[..read]);
-                payload_hash.update(&buffer[..read]);
+                whole.update_both(&mut of_payload, &buffer[..read]);
                 size += read as u64;
             }
-        }
-        let file = Checksum::Sha256(self.hash.finalize().into());
-        let payload = Checksum::Sha256(payload_hash.finalize().into());
-        Ok((self.bytes, Rest { size, file, payload }))
+            Ok(())
+        })?;
+        let (file, header, payload) = (whole.finish(), of_header.finish(), of_payload.finish());
+        Ok((self.bytes, Rest { size, file, header, payload }))
     }
 }
 

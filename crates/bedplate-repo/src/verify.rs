@@ -56,21 +56,25 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
         data::read_data(folder, other, Check::Full, &mut findings);
     }
     if options.packages {
-        let from = data::repomd_path(folder);
-        let found: Vec<Findings> = packages.par_iter().map(|package| verify_package(folder, &from, package)).collect();
+        // Paths and changelogs are compared only if all of them were read.
+        let is_whole = !findings.has_errors();
+        let check = |package| verify_package(folder, package, is_whole);
+        let found: Vec<Findings> = packages.par_iter().map(check).collect();
         found.into_iter().for_each(|one| findings.extend(one));
     }
     findings.sort();
     Verified { packages: packages.len(), findings }
 }
 
-fn verify_package(folder: &Path, from: &Path, package: &RepositoryPackage) -> Findings {
+fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) -> Findings {
     let mut findings = Findings::default();
     if package.base.is_some() {
         // It is elsewhere, and this reads no network.
         return findings;
     }
-    let Some(path) = data::path_below(folder, from, &package.location, &mut findings) else { return findings };
+    let Some(path) = data::path_below(folder, &data::repomd_path(folder), &package.location, &mut findings) else {
+        return findings;
+    };
     let size = match std::fs::metadata(&path) {
         Ok(data) => data.len(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -102,7 +106,11 @@ fn verify_package(folder: &Path, from: &Path, package: &RepositoryPackage) -> Fi
                 Ok(_) => {}
                 Err(error) => findings.add(&path, Problem::Io(error)),
             }
-            differences(package, &header).into_iter().for_each(|problem| findings.add(&path, problem));
+            let mut differing = differences(package, &header);
+            if is_whole {
+                differing.extend(list_differences(package, &header));
+            }
+            differing.into_iter().for_each(|problem| findings.add(&path, problem));
         }
         Err(problems) => problems.into_iter().for_each(|problem| findings.add(&path, problem)),
     }
@@ -159,14 +167,24 @@ fn differences(metadata: &RepositoryPackage, header: &RepositoryPackage) -> Vec<
         let of = |list: Option<&Vec<Dependency>>| list.into_iter().flatten().map(shown).collect::<Vec<_>>();
         found.extend(list_difference(what, of(lists.0), of(lists.1)));
     }
+    found
+}
+
+/// The same for what `filelists` and `other` say.
+fn list_differences(metadata: &RepositoryPackage, header: &RepositoryPackage) -> Vec<Problem> {
     let paths = |files: &[PackageFile]| files.iter().map(|file| format!("{} ({:?})", file.path, file.kind)).collect();
-    found.extend(list_difference("the list of files", paths(&left.files), paths(&right.files)));
     let surplus = header.changelogs.len().saturating_sub(metadata.changelogs.len());
     let entries = |package: &RepositoryPackage, skip: usize| {
         package.changelogs.iter().skip(skip).map(|one| format!("{} {}", one.author, one.text)).collect()
     };
-    found.extend(list_difference("the changelog", entries(metadata, 0), entries(header, surplus)));
-    found
+    let files = (paths(&metadata.package.files), paths(&header.package.files));
+    [
+        list_difference("the list of files", files.0, files.1),
+        list_difference("the changelog", entries(metadata, 0), entries(header, surplus)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn shown(dependency: &Dependency) -> String {

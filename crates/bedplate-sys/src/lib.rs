@@ -7,3 +7,4 @@
 pub mod process;
 pub mod replace;
 pub mod sandbox;
+pub mod sha256;

@@ -10,6 +10,7 @@ mod lint;
 mod macros;
 mod output;
 mod query;
+mod repo;
 mod support;
 
 /// A module that is not named above would not run.
