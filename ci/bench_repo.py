@@ -133,10 +133,52 @@ def facts(folder):
 
 
 def differences(ours, theirs):
-    """Packages that the two say different things of, as lines."""
-    one, other = facts(ours), facts(theirs)
+    """Packages that two answers of `facts` say different things of, as lines."""
     lines = []
     for kind in ("primary", "filelists", "other"):
-        for name, packages in (("ours", one[kind] - other[kind]), ("theirs", other[kind] - one[kind])):
+        for name, packages in (("ours", ours[kind] - theirs[kind]), ("theirs", theirs[kind] - ours[kind])):
             lines += [f"{kind}, only {name}: {package}" for package in packages]
     return lines
+
+
+def digest(folder):
+    """The bytes of all of repodata, as one number."""
+    found = hashlib.sha256()
+    for path in sorted(pathlib.Path(folder, "repodata").iterdir()):
+        found.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+def write_universe(folder, packages, files):
+    """Writes repodata of packages that there are not: each provides 8 capabilities and requires 12 of other packages."""
+    rng = random.Random(packages)
+    repodata = pathlib.Path(folder, "repodata")
+    repodata.mkdir(parents=True)
+    space = "http://linux.duke.edu/metadata/"
+    texts = {"primary": [f'<metadata xmlns="{space}common" xmlns:rpm="{space}rpm" packages="{packages}">'],
+             "filelists": [f'<filelists xmlns="{space}filelists" packages="{packages}">'], "other": [f'<otherdata xmlns="{space}other" packages="{packages}">']}
+    for number in range(packages):
+        name, identity = f"{rng.choice(WORDS)}-{number}", hashlib.sha256(str(number).encode()).hexdigest()
+        version = f'<version epoch="0" ver="{rng.randrange(9)}.{rng.randrange(99)}" rel="{rng.randrange(1, 30)}.fc40"/>'
+        provides = [f'<rpm:entry name="cap({number}.{n})" flags="EQ" epoch="0" ver="1.{n}"/>' for n in range(8)]
+        requires = [f'<rpm:entry name="cap({rng.randrange(packages)}.{n % 8})" flags="GE" epoch="0" ver="1"/>' for n in range(12)]
+        paths = [f"<file>/usr/{rng.choice(['bin', 'lib64', 'share'])}/{name}/{rng.choice(WORDS)}-{n}</file>" for n in range(files // packages)]
+        texts["primary"].append(
+            f'<package type="rpm"><name>{name}</name><arch>x86_64</arch>{version}<checksum type="sha256" pkgid="YES">{identity}</checksum>'
+            f"<summary>The {name} package</summary><description>{'A package of words. ' * rng.randrange(1, 20)}</description><packager/>"
+            f'<url>https://example.org/{name}</url><time file="{DATE}" build="{DATE}"/><size package="1" installed="1" archive="1"/>'
+            f'<location href="{name}.rpm"/><format><rpm:license>MIT</rpm:license><rpm:sourcerpm>{name}.src.rpm</rpm:sourcerpm>'
+            f'<rpm:header-range start="0" end="1"/><rpm:provides>{"".join(provides)}</rpm:provides><rpm:requires>{"".join(requires)}</rpm:requires>'
+            f'{"".join(path for path in paths if "bin/" in path)}</format></package>')
+        opened = f'<package pkgid="{identity}" name="{name}" arch="x86_64">{version}'
+        texts["filelists"].append(f'{opened}{"".join(paths)}</package>')
+        texts["other"].append(f"{opened}</package>")
+    repomd = ['<repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>1</revision>']
+    for (kind, lines), root in zip(texts.items(), ("metadata", "filelists", "otherdata")):
+        plain = "\n".join([*lines, f"</{root}>\n"]).encode()
+        packed = gzip.compress(plain, mtime=0)
+        (repodata / f"{kind}.xml.gz").write_bytes(packed)
+        repomd.append(f'<data type="{kind}"><checksum type="sha256">{hashlib.sha256(packed).hexdigest()}</checksum>'
+                      f'<location href="repodata/{kind}.xml.gz"/><size>{len(packed)}</size><open-size>{len(plain)}</open-size></data>')
+    (repodata / "repomd.xml").write_text("\n".join([*repomd, "</repomd>\n"]))
+    return str(folder)
