@@ -6,8 +6,11 @@ use crate::metadata::repomd::{self, Data, Repomd};
 use crate::problem::Findings;
 use crate::{Checksum, Compression, Problem, VerifySignature};
 
-/// No file of repodata may unpack to more, whatever it says: the largest of known distributions have some 600 MB.
-const MAX_OPEN: u64 = 4 << 30;
+/// No file of repodata may unpack to more, whatever it says: those of the largest distributions have some 800 MB.
+const MAX_OPEN: u64 = 2 << 30;
+/// Nor to more than so many times its packed size: metadata shrinks to a tenth, a bomb to a ten-thousandth.
+const MAX_RATIO: u64 = 1000;
+const MIN_OPEN: u64 = 1 << 20;
 
 /// Path of `repomd.xml` below a repository.
 pub(crate) fn repomd_path(folder: &Path) -> PathBuf {
@@ -135,7 +138,8 @@ fn read_checked(path: &Path, data: &Data, check: Check) -> Result<Option<Vec<u8>
         let why = "it is neither zstd nor gzip nor xz".to_owned();
         return if known { Err(Problem::Compressed { why }) } else { Ok(None) };
     }
-    let plain = compression.decompress(&packed, data.open_size.unwrap_or(MAX_OPEN).min(MAX_OPEN));
+    let limit = MAX_OPEN.min((packed.len() as u64).saturating_mul(MAX_RATIO).max(MIN_OPEN));
+    let plain = compression.decompress(&packed, data.open_size.unwrap_or(limit).min(limit));
     let plain = match (plain, data.open_size) {
         (Err(Problem::TooLarge { limit }), Some(expected)) if limit == expected => {
             return Err(Problem::OpenSize { expected, found: format!("more than {limit}") });

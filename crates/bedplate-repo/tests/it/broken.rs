@@ -90,6 +90,27 @@ fn files_that_are_not_what_repomd_says() {
 }
 
 #[test]
+fn a_bomb_is_refused_before_it_fills_the_memory() {
+    let repository = Plain::new();
+    let bomb = Compression::Zstd.compress(&vec![b' '; 64 << 20]);
+    let path = repository.path().join("repodata/repomd.xml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let old = std::fs::read(repository.file("primary")).unwrap();
+    std::fs::write(repository.file("primary"), &bomb).unwrap();
+    let sum = |bytes: &[u8]| format!("<checksum type=\"sha256\">{}<", bedplate_repo::Checksum::sha256(bytes));
+    let size = |bytes: &[u8]| format!("<size>{}<", bytes.len());
+    let text = text.replace(&sum(&old), &sum(&bomb)).replace(&size(&old), &size(&bomb));
+    std::fs::write(&path, &text).unwrap();
+    assert_eq!(codes(&read(repository.path()).unwrap_err()), ["wrong-open-size"]);
+    let said = format!("<open-size>{}</open-size>", old.len());
+    for open in ["", "<open-size>67108864</open-size>"] {
+        assert!(text.contains(&said));
+        std::fs::write(&path, text.replacen(&said, open, 1)).unwrap();
+        assert_eq!(codes(&read(repository.path()).unwrap_err()), ["too-large"], "{open}");
+    }
+}
+
+#[test]
 fn metadata_that_is_wrong_in_itself_is_found_with_its_place() {
     for (kind, from, to, want, line) in [
         ("primary", "<name>odd</name>", "<name>odd</nome>", "bad-xml", true),

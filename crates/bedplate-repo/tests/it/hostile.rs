@@ -33,7 +33,7 @@ fn a_cut_package_is_never_good() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn a_turned_bit_of_a_package_changes_nothing_or_is_found(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
