@@ -1,5 +1,6 @@
 //! Makes the repodata of a folder of RPMs.
 
+use std::fmt;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -8,15 +9,15 @@ use std::path::{Path, PathBuf};
 use bedplate_model::Nevra;
 use rayon::prelude::*;
 
-use crate::folder::{self, Identity};
+use crate::folder::{self, Identity, Progress};
 use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::write::{Fragments, document};
 use crate::problem::Findings;
 use crate::{Checksum, Compression, Finding, Problem};
 
 /// How to make repodata.
-#[derive(Debug, Clone, Copy)]
-pub struct CreateOptions {
+#[derive(Clone, Copy)]
+pub struct CreateOptions<'a> {
     /// How its files are compressed.
     pub compression: Compression,
     /// `revision` and times of `repomd.xml` in seconds since 1970; without it the newest build time of the packages, so that
@@ -24,11 +25,23 @@ pub struct CreateOptions {
     pub epoch: Option<u64>,
     /// How many entries of each changelog to keep.
     pub changelogs: usize,
+    /// Is told about each package that was read.
+    pub progress: Option<&'a Progress<'a>>,
 }
 
-impl Default for CreateOptions {
+impl Default for CreateOptions<'_> {
     fn default() -> Self {
-        Self { compression: Compression::Zstd, epoch: None, changelogs: 10 }
+        Self { compression: Compression::Zstd, epoch: None, changelogs: 10, progress: None }
+    }
+}
+
+impl fmt::Debug for CreateOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateOptions")
+            .field("compression", &self.compression)
+            .field("epoch", &self.epoch)
+            .field("changelogs", &self.changelogs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +83,7 @@ impl Rendered {
 ///
 /// # Errors
 /// All that is wrong with the packages, or why the files cannot be written.
-pub fn create(folder: &Path, options: &CreateOptions) -> Result<Created, Findings> {
+pub fn create(folder: &Path, options: &CreateOptions<'_>) -> Result<Created, Findings> {
     let mut findings = Findings::default();
     let files = folder::package_files(folder, &mut findings);
     let mut packages = folder::read_packages(
@@ -84,6 +97,7 @@ pub fn create(folder: &Path, options: &CreateOptions) -> Result<Created, Finding
             size: package.size.package,
             build_time: package.time.build,
         },
+        options.progress,
         &mut findings,
     );
     packages.par_sort_by(|a, b| folder::order(&a.identity(), &b.identity()));

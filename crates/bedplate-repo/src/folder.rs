@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering as AtomicOrdering};
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -50,18 +51,24 @@ fn search(folder: &Path, below: &str, found: &mut Vec<PackageFile>, findings: &m
     }
 }
 
+/// Is told how many packages were read, and how many there are; from several threads.
+pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
 /// Reads package files in parallel and gives what a function makes of each, in the order of the files.
 pub(crate) fn read_packages<T: Send>(
     files: &[PackageFile],
     changelogs: usize,
     make: impl Fn(RepositoryPackage) -> T + Sync + Send,
+    progress: Option<&Progress<'_>>,
     findings: &mut Findings,
 ) -> Vec<T> {
+    let count = AtomicUsize::new(0);
     let read: Vec<_> = files
         .par_iter()
         .map(|file| {
-            read_package(&file.path, &file.location, changelogs)
-                .map(|ReadPackage { package, warnings }| (make(package), warnings))
+            let read = read_package(&file.path, &file.location, changelogs);
+            tell(progress, &count, files.len());
+            read.map(|ReadPackage { package, warnings }| (make(package), warnings))
         })
         .collect();
     let mut all = Vec::with_capacity(files.len());
@@ -76,6 +83,14 @@ pub(crate) fn read_packages<T: Send>(
         problems.into_iter().for_each(|problem| findings.add(&file.path, problem));
     }
     all
+}
+
+/// Tells that one more package was read.
+pub(crate) fn tell(progress: Option<&Progress<'_>>, count: &AtomicUsize, total: usize) {
+    let done = count.fetch_add(1, AtomicOrdering::Relaxed) + 1;
+    if let Some(progress) = progress {
+        progress(done, total);
+    }
 }
 
 /// Which of some packages to keep: of those with the same content the first. Others of the same name are noted.

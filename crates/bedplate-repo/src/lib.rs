@@ -30,6 +30,7 @@ mod xml;
 pub use checksum::{Checksum, ChecksumError};
 pub use compression::Compression;
 pub use create::{CreateOptions, Created, create};
+pub use folder::Progress;
 pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_primary_path};
 pub use problem::{Finding, Findings, Problem};
 pub use query::{Capability, NamePattern, QueryError, Selection};

@@ -4,11 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bedplate_model::PackageFile;
+use bedplate_model::{BinaryPackage, PackageFile};
 use rustc_hash::FxHashMap;
 
 use crate::data::{self, Check};
-use crate::folder::{self, Identity};
+use crate::folder::{self, Identity, Progress};
 use crate::metadata::{self, lists, primary, repomd::Repomd};
 use crate::problem::{Finding, Findings};
 use crate::{Changelog, Checksum, Problem, RepositoryPackage};
@@ -33,11 +33,13 @@ pub struct LoadOptions<'a> {
     pub signature: Option<&'a dyn VerifySignature>,
     /// Refuses two different packages of one name, version and architecture in two repositories.
     pub refuse_same_names: bool,
+    /// Is told about each package of a plain folder that was read.
+    pub progress: Option<&'a Progress<'a>>,
 }
 
 impl Default for LoadOptions<'_> {
     fn default() -> Self {
-        Self { files: true, changelogs: 0, signature: None, refuse_same_names: true }
+        Self { files: true, changelogs: 0, signature: None, refuse_same_names: true, progress: None }
     }
 }
 
@@ -48,7 +50,7 @@ impl fmt::Debug for LoadOptions<'_> {
             .field("changelogs", &self.changelogs)
             .field("signature", &self.signature.is_some())
             .field("refuse_same_names", &self.refuse_same_names)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,6 +65,13 @@ pub struct Repository {
     pub packages: Vec<RepositoryPackage>,
     /// What is odd about it.
     pub warnings: Vec<Finding>,
+}
+
+impl Repository {
+    /// What resolving needs of the packages, and nothing else.
+    pub fn into_binary_packages(self) -> Vec<BinaryPackage> {
+        self.packages.into_iter().map(|one| one.package).collect()
+    }
 }
 
 /// Reads repositories, each a folder with `repodata/` or a plain folder of RPMs, in parallel.
@@ -138,7 +147,7 @@ fn load_one(path: &Path, options: &LoadOptions<'_>, findings: &mut Findings) -> 
         findings.add(path, Problem::Unsigned);
         return None;
     }
-    let mut packages = folder::read_packages(&files, options.changelogs, |package| package, findings);
+    let mut packages = folder::read_packages(&files, options.changelogs, |package| package, options.progress, findings);
     packages.sort_by(|a, b| folder::order(&Identity::of(a), &Identity::of(b)));
     unique(path, &mut packages, findings);
     Some(Repository { path: path.to_owned(), revision: None, packages, warnings: Vec::new() })

@@ -1,11 +1,13 @@
 //! Checks a repository against itself: everything, with all findings.
 
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use bedplate_model::{Dependency, DependencyKind, PackageFile, Sense};
 use rayon::prelude::*;
 
 use crate::data::{self, Check};
+use crate::folder::{Progress, tell};
 use crate::problem::Findings;
 use crate::repository::read_repodata;
 use crate::{LoadOptions, Problem, RepositoryPackage, VerifySignature, read_package};
@@ -17,12 +19,17 @@ pub struct VerifyOptions<'a> {
     pub signature: Option<&'a dyn VerifySignature>,
     /// That each package is there, whole, and says what the metadata says.
     pub packages: bool,
+    /// Is told about each package that was read.
+    pub progress: Option<&'a Progress<'a>>,
 }
 
 impl std::fmt::Debug for VerifyOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let signature = self.signature.is_some();
-        f.debug_struct("VerifyOptions").field("signature", &signature).field("packages", &self.packages).finish()
+        f.debug_struct("VerifyOptions")
+            .field("signature", &signature)
+            .field("packages", &self.packages)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +65,12 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
     if options.packages {
         // Paths and changelogs are compared only if all of them were read.
         let is_whole = !findings.has_errors();
-        let check = |package| verify_package(folder, package, is_whole);
+        let count = AtomicUsize::new(0);
+        let check = |package| {
+            let found = verify_package(folder, package, is_whole);
+            tell(options.progress, &count, packages.len());
+            found
+        };
         let found: Vec<Findings> = packages.par_iter().map(check).collect();
         found.into_iter().for_each(|one| findings.extend(one));
     }

@@ -252,7 +252,7 @@ fn a_signature_is_asked_for_where_it_is_required() {
     let file = repository.path().join("repodata/repomd.xml.asc");
     std::fs::write(&file, "bad").unwrap();
     assert_eq!(result(), Err(vec!["bad-signature"]));
-    let verified = verify(repository.path(), &VerifyOptions { signature: Some(&Password), packages: false });
+    let verified = verify(repository.path(), &VerifyOptions { signature: Some(&Password), ..VerifyOptions::default() });
     assert!(matches!(&verified.findings.all[0].problem, Problem::Signature { why } if why == "it is not the word"));
     std::fs::write(&file, "good").unwrap();
     assert_eq!(result(), Ok(1));

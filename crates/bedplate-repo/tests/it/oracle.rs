@@ -74,6 +74,11 @@ fn createrepo_c_says_the_same() {
         assert_eq!(same, Some(package));
     }
     assert_eq!(ours.packages.len(), theirs.packages.len());
+    // Its own reader takes ours, too: this one makes databases of what it reads.
+    let folder = copy_of_odd();
+    create(folder.path(), &CreateOptions { compression: Compression::Gzip, ..CreateOptions::default() }).unwrap();
+    run(Command::new("sqliterepo_c").arg(folder.path()));
+    assert!(bytes(folder.path()).keys().any(|name| name.contains("primary.sqlite")));
 }
 
 #[test]
@@ -113,6 +118,11 @@ fn dnf_reads_the_same_of_ours_as_of_createrepo_c() {
         let (answer, want) = (dnf(ours.path(), arguments), dnf(theirs.path(), arguments));
         assert!(!answer.is_empty(), "{arguments:?}");
         assert_eq!(answer, want, "{arguments:?}");
+    }
+    for compression in [Compression::Gzip, Compression::Xz, Compression::None] {
+        create(ours.path(), &CreateOptions { compression, ..CreateOptions::default() }).unwrap();
+        let arguments = ["--provides", "--list", "*"];
+        assert_eq!(dnf(ours.path(), &arguments), dnf(theirs.path(), &arguments), "{compression:?}");
     }
 }
 

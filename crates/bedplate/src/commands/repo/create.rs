@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bedplate_repo::{Compression, CreateOptions, create};
+use bedplate_repo::{Compression, CreateOptions, Progress, create};
 
 use crate::cli::{CompressChoice, CreateArgs};
 use crate::outcome::{Failure, Outcome};
@@ -16,8 +16,13 @@ pub(crate) fn run(args: &CreateArgs, ui: &Ui) -> Result<Outcome, Failure> {
         CompressChoice::Xz => Compression::Xz,
         CompressChoice::None => Compression::None,
     };
-    let options = CreateOptions { compression, epoch: args.epoch, changelogs: args.changelogs };
-    match super::on_threads(args.jobs, || create(Path::new(&args.folder), &options))? {
+    let counter = ui.counter(format!("{}: packages read", args.folder));
+    let progress = |done, total| counter.show(done, total);
+    let (epoch, changelogs, progress) = (args.epoch, args.changelogs, Some(&progress as &Progress<'_>));
+    let options = CreateOptions { compression, epoch, changelogs, progress };
+    let made = super::on_threads(args.jobs, || create(Path::new(&args.folder), &options))?;
+    drop(counter);
+    match made {
         Ok(made) => {
             super::report(&made.warnings, ui);
             if args.json {

@@ -28,13 +28,18 @@ pub(crate) fn run(args: &RepoQueryArgs, ui: &Ui) -> Result<Outcome, Failure> {
     }
     let selection = selection(args, &names).map_err(|error| Failure::input(error.to_string()))?;
     let keys = Keys::read(&args.key)?;
+    let counter = ui.counter("packages read");
+    let progress = |done, total| counter.show(done, total);
     let options = LoadOptions {
         files: true,
         changelogs: if args.json || args.lists.changelogs { CHANGELOGS } else { 0 },
         signature: Keys::verifier(keys.as_ref()),
         refuse_same_names: false,
+        progress: Some(&progress),
     };
-    let repositories = match load(&folders, &options) {
+    let loaded = load(&folders, &options);
+    drop(counter);
+    let repositories = match loaded {
         Ok(repositories) => repositories,
         Err(findings) => return super::refuse(&findings, ui),
     };

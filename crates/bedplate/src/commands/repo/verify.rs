@@ -14,11 +14,18 @@ use crate::ui::Ui;
 /// Checks repositories one after the other, each in parallel.
 pub(crate) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let keys = Keys::read(&args.key)?;
-    let options = VerifyOptions { signature: Keys::verifier(keys.as_ref()), packages: args.packages };
     let (mut packages, mut all) = (0, Vec::new());
     let mut environment = false;
     for folder in &args.folders {
+        let counter = ui.counter(format!("{folder}: packages read"));
+        let progress = |done, total| counter.show(done, total);
+        let options = VerifyOptions {
+            signature: Keys::verifier(keys.as_ref()),
+            packages: args.packages,
+            progress: Some(&progress),
+        };
         let verified = super::on_threads(args.jobs, || verify(Path::new(folder), &options))?;
+        drop(counter);
         packages += verified.packages;
         environment |= verified.findings.has_errors() && verified.findings.category() == Category::Environment;
         if args.json {
