@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering as AtomicOrdering};
 
+use bedplate_model::Nevra;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -99,10 +100,10 @@ pub(crate) fn keep_first<'a>(
     packages: impl Iterator<Item = Identity<'a>>,
     findings: &mut Findings,
 ) -> Vec<bool> {
-    let mut by_name: FxHashMap<String, Vec<Identity<'a>>> = FxHashMap::default();
+    let mut by_name: FxHashMap<&Nevra, Vec<Identity<'a>>> = FxHashMap::default();
     let mut keep = Vec::new();
     for package in packages {
-        let seen = by_name.entry(package.nevra.to_string()).or_default();
+        let seen = by_name.entry(package.nevra).or_default();
         let names =
             |first: &Identity<'_>| (package.nevra.to_string(), first.location.to_owned(), package.location.to_owned());
         let twin = seen.iter().find(|one| one.checksum == package.checksum);
@@ -126,7 +127,7 @@ pub(crate) fn keep_first<'a>(
 /// What tells packages apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'a> {
-    pub(crate) nevra: &'a bedplate_model::Nevra,
+    pub(crate) nevra: &'a Nevra,
     pub(crate) checksum: crate::Checksum,
     pub(crate) location: &'a str,
 }

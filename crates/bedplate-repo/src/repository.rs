@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bedplate_model::{BinaryPackage, PackageFile};
+use bedplate_model::{BinaryPackage, Nevra, PackageFile};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::data::{self, Check};
@@ -81,9 +82,15 @@ impl Repository {
 pub fn load<P: AsRef<Path>>(paths: &[P], options: &LoadOptions<'_>) -> Result<Vec<Repository>, Findings> {
     let mut findings = Findings::default();
     let mut repositories = Vec::new();
-    for path in paths {
-        let mut own = Findings::default();
-        let repository = load_one(path.as_ref(), options, &mut own);
+    let folders: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let loaded: Vec<_> = folders
+        .into_par_iter()
+        .map(|folder| {
+            let mut own = Findings::default();
+            (load_one(folder, options, &mut own), own)
+        })
+        .collect();
+    for (repository, mut own) in loaded {
         own.sort();
         match repository {
             Some(mut repository) if !own.has_errors() => {
@@ -108,16 +115,17 @@ pub fn load<P: AsRef<Path>>(paths: &[P], options: &LoadOptions<'_>) -> Result<Ve
 /// accident.
 pub fn same_names(repositories: &[Repository]) -> Findings {
     let mut findings = Findings::default();
-    let mut seen: FxHashMap<String, (usize, Checksum, &str)> = FxHashMap::default();
+    let mut seen: FxHashMap<&Nevra, (usize, Checksum, &str)> = FxHashMap::default();
     for (number, repository) in repositories.iter().enumerate() {
         for package in &repository.packages {
-            let nevra = package.package.nevra.to_string();
+            let nevra = &package.package.nevra;
             let (first, checksum, location) =
-                *seen.entry(nevra.clone()).or_insert((number, package.checksum, &package.location));
+                *seen.entry(nevra).or_insert((number, package.checksum, &package.location));
             if first != number && checksum != package.checksum {
                 let place = |path: &Path, location: &str| path.join(location).display().to_string();
                 let first = place(&repositories[first].path, location);
                 let second = place(&repository.path, &package.location);
+                let nevra = nevra.to_string();
                 findings.add(&repository.path, Problem::NevraTwice { nevra, first, second });
             }
         }
