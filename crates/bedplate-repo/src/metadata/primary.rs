@@ -241,7 +241,7 @@ impl Draft {
         }
         let mut package = BinaryPackage::new(nevra);
         for (kind, list) in self.lists {
-            *package.dependencies_mut(kind)? = list;
+            package.dependencies_mut(kind)?.extend(list);
         }
         package.source_rpm = Some(self.source_rpm).filter(|name| !name.is_empty());
         package.files = self.files;
