@@ -1,12 +1,14 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod repo;
 mod solve;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::repo::{CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs};
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
@@ -73,6 +75,9 @@ pub(crate) enum Command {
   bedplate solve --replay problem.json --lock image.lock nginx '(vim or nano)'
   bedplate solve --replay problem.json --json | jq -r .packages[].nevra")]
     Solve(Box<SolveArgs>),
+    /// Make, verify and query repositories of RPMs
+    #[command(subcommand)]
+    Repo(Box<RepoCommand>),
 }
 
 #[derive(Debug, Subcommand)]

@@ -31,6 +31,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Spec(command) => commands::spec::run(*command, ui),
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
+        cli::Command::Repo(command) => commands::repo::run(*command, ui),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What people see: diagnostics with source excerpts on standard error, with colour only on a terminal.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use bedplate_diag::{Diagnostic, Severity, Source, Sources, Span, text};
@@ -68,6 +70,13 @@ impl Ui {
         }
     }
 
+    /// A line that counts, on standard error, if that is a terminal; gone when the value is dropped.
+    pub fn counter(&self, what: impl Into<String>) -> Counter {
+        let dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
+        let is_shown = std::io::stderr().is_terminal() && !dumb;
+        Counter { what: what.into(), shown: is_shown.then(|| Mutex::new(None)) }
+    }
+
     /// The last line of a report, on standard error.
     pub fn summary(&self, text: &str) {
         self.error_text(&format!("{text}\n"));
@@ -131,6 +140,37 @@ impl Ui {
             group = group.element(Level::HELP.message(hint.as_str()));
         }
         self.renderer().render(&[group])
+    }
+}
+
+/// How far long work is.
+#[derive(Debug)]
+pub struct Counter {
+    what: String,
+    /// When the line was written last; nothing if it is not to be seen.
+    shown: Option<Mutex<Option<Instant>>>,
+}
+
+impl Counter {
+    /// A terminal is not written to more often.
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    /// Shows that so much is done.
+    pub fn show(&self, done: usize, total: usize) {
+        // Whoever finds the line in use passes: the next number comes soon.
+        let Some(mut last) = self.shown.as_ref().and_then(|shown| shown.try_lock().ok()) else { return };
+        if last.is_none_or(|last| last.elapsed() >= Self::PAUSE) {
+            *last = Some(Instant::now());
+            let _ = std::io::stderr().write_all(format!("\r{}: {done} of {total}\x1b[K", self.what).as_bytes());
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if self.shown.as_ref().is_some_and(|shown| shown.lock().is_ok_and(|last| last.is_some())) {
+            let _ = std::io::stderr().write_all(b"\r\x1b[K");
+        }
     }
 }
 

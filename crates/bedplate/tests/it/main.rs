@@ -11,6 +11,7 @@ mod lint;
 mod macros;
 mod output;
 mod query;
+mod repo;
 mod solve;
 mod support;
 mod version;

@@ -1,0 +1,39 @@
+//! Repositories of RPMs: package headers, repodata, and what is wrong with them.
+//!
+//! ```text
+//! folder of RPMs ──read_package──▶ RepositoryPackage ──create──▶ repodata/
+//!                                        ▲                           │
+//!                                        └──────────load─────────────┘
+//! ```
+//!
+//! A folder and its repodata give the same packages. Whatever is wrong is a [`Finding`] with a code, a place and a hint; all of
+//! them are collected and returned. Package files and metadata are not trusted: sizes are bounded before memory is taken,
+//! and what has a checksum is compared with it.
+
+mod checksum;
+mod compression;
+mod conventions;
+mod create;
+mod data;
+mod digest;
+mod folder;
+mod header;
+mod metadata;
+mod package;
+mod problem;
+mod query;
+mod repository;
+mod rpm;
+mod verify;
+mod xml;
+
+pub use checksum::{Checksum, ChecksumError};
+pub use compression::Compression;
+pub use create::{CreateOptions, Created, create};
+pub use folder::Progress;
+pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_primary_path};
+pub use problem::{Finding, Findings, Problem};
+pub use query::{Capability, NamePattern, QueryError, Selection};
+pub use repository::{LoadOptions, Repository, VerifySignature, load, same_names};
+pub use rpm::{ReadPackage, read_package};
+pub use verify::{Verified, VerifyOptions, verify};

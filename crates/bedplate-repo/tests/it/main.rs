@@ -1,0 +1,7 @@
+//! Repositories of packages that rpmbuild made, beside createrepo_c and dnf.
+
+mod broken;
+mod hostile;
+mod oracle;
+mod packages;
+mod support;

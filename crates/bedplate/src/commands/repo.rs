@@ -1,0 +1,58 @@
+//! `bedplate repo`: repositories of RPMs.
+
+mod create;
+mod keys;
+mod query;
+mod verify;
+
+use bedplate_diag::Category;
+use bedplate_repo::{Finding, Findings};
+
+use crate::cli::RepoCommand;
+use crate::outcome::{Failure, Outcome};
+use crate::ui::Ui;
+
+/// Runs a command of the group.
+pub(crate) fn run(command: RepoCommand, ui: &Ui) -> Result<Outcome, Failure> {
+    match command {
+        RepoCommand::Create(args) => create::run(&args, ui),
+        RepoCommand::Verify(args) => verify::run(&args, ui),
+        RepoCommand::Query(args) => query::run(&args, ui),
+    }
+}
+
+/// Runs work on so many threads; 0 and nothing stand for one for each processor.
+fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0)).build();
+    let pool = pool.map_err(|error| Failure::environment(format!("cannot start threads: {error}")))?;
+    Ok(pool.install(work))
+}
+
+/// Reports findings on standard error.
+fn report(findings: &[Finding], ui: &Ui) {
+    let diagnostics: Vec<_> = findings.iter().map(Finding::to_diagnostic).collect();
+    ui.diagnostics(&diagnostics, &bedplate_diag::Sources::new());
+}
+
+/// `1 error`, `2 errors`.
+fn many(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Errors and warnings of findings, counted.
+fn count(findings: &[Finding]) -> String {
+    let errors = findings.iter().filter(|one| one.is_error()).count();
+    format!("{}, {}", many(errors, "error"), many(findings.len() - errors, "warning"))
+}
+
+/// Reports findings that make the work impossible.
+fn refuse(findings: &Findings, ui: &Ui) -> Result<Outcome, Failure> {
+    report(&findings.all, ui);
+    match findings.category() {
+        Category::Input => {
+            ui.summary(&format!("nothing was done: {}", count(&findings.all)));
+            Ok(Outcome::BadInput)
+        }
+        _ => Err(Failure::environment(findings.to_string())),
+    }
+}
