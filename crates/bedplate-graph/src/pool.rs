@@ -234,8 +234,24 @@ impl Own {
         self.path_patterns.extend(found.path_patterns.into_iter().map(|pattern| (at, pattern)));
         match lock.packages.get(package.name()).filter(|learnt| learnt.source == spec.name) {
             Some(learnt) => {
-                package.provides.extend(learnt.provides.iter().cloned());
-                package.requires.extend(learnt.requires.iter().cloned());
+                // What the spec says itself is newer than what an earlier build of it taught.
+                let is_declared = |list: &[Dependency], one: &Dependency| list.iter().any(|own| own.name == one.name);
+                let is_stale = learnt.evr != spec.evr;
+                let current = |one: &Dependency| {
+                    let version = if is_stale { "" } else { one.evr.as_str() };
+                    let sense = if is_stale { Sense::ANY } else { one.sense };
+                    Dependency::new(one.name.clone(), version, sense)
+                };
+                let (provides, requires) = (&package.provides, &package.requires);
+                let new = learnt.provides.iter().filter(|one| !is_declared(provides, one)).map(current);
+                let new: Vec<Dependency> = new.collect();
+                let needs = learnt.requires.iter().filter(|one| !is_declared(requires, one)).map(current);
+                let needs: Vec<Dependency> = needs.collect();
+                if is_stale {
+                    self.guessed.extend(new.iter().map(|one| (at, one.name.clone())));
+                }
+                package.provides.extend(new);
+                package.requires.extend(needs);
                 let file = |path: &String| PackageFile { path: path.clone(), kind: FileKind::File };
                 package.files.extend(learnt.files.iter().map(file));
             }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::problem::Findings;
-use crate::{Problem, ReadPackage, RepositoryPackage, read_package};
+use crate::{Payload, Problem, ReadPackage, RepositoryPackage, read_package};
 
 /// A package file and its path below the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(crate) fn read_packages<T: Send>(
     let read: Vec<_> = files
         .par_iter()
         .map(|file| {
-            let read = read_package(&file.path, &file.location, changelogs);
+            let read = read_package(&file.path, &file.location, changelogs, Payload::Size);
             tell(progress, &count, files.len());
             read.map(|ReadPackage { package, warnings }| (make(package), warnings))
         })

@@ -15,7 +15,6 @@ mod compression;
 mod conventions;
 mod create;
 mod data;
-mod digest;
 mod folder;
 mod header;
 mod metadata;
@@ -35,5 +34,5 @@ pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_pri
 pub use problem::{Finding, Findings, Problem};
 pub use query::{Capability, NamePattern, QueryError, Selection};
 pub use repository::{LoadOptions, Repository, VerifySignature, load, same_names};
-pub use rpm::{ReadPackage, read_package};
+pub use rpm::{Payload, ReadPackage, read_package};
 pub use verify::{Verified, VerifyOptions, verify};

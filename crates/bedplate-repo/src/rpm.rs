@@ -13,7 +13,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::digest::Stream;
+use sha2::{Digest, Sha256};
+
 use crate::header::{Header, INTRO, Tag, length_after};
 use crate::{Checksum, Problem, RepositoryPackage, conventions};
 
@@ -39,6 +40,15 @@ const PAYLOAD_DIGEST: Tag = Tag(5092, "PAYLOADDIGEST");
 const PAYLOAD_DIGEST_ALGORITHM: Tag = Tag(5093, "PAYLOADDIGESTALGO");
 const PAYLOAD_SIZE: Tag = Tag(5112, "PAYLOADSIZE");
 
+/// What is looked at of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    /// Its size.
+    Size,
+    /// Its size and its digest: every byte is hashed twice then, once for the file and once for the payload.
+    Digest,
+}
+
 /// A package that was read from its file.
 #[derive(Debug)]
 pub struct ReadPackage {
@@ -59,7 +69,12 @@ pub struct ReadPackage {
 ///
 /// # Errors
 /// All that is wrong with the file.
-pub fn read_package(path: &Path, location: &str, changelogs: usize) -> Result<ReadPackage, Vec<Problem>> {
+pub fn read_package(
+    path: &Path,
+    location: &str,
+    changelogs: usize,
+    payload: Payload,
+) -> Result<ReadPackage, Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     let mut head = Head::open(path).map_err(|error| one(Problem::Io(error)))?;
     head.need(LEAD + INTRO).map_err(one)?;
@@ -71,7 +86,7 @@ pub fn read_package(path: &Path, location: &str, changelogs: usize) -> Result<Re
     head.need(main_start + INTRO).map_err(one)?;
     let main_end = main_start + INTRO + length_after(&head.bytes[main_start..], "main").map_err(one)?;
     head.need(main_end).map_err(one)?;
-    let (bytes, rest) = head.finish(main_start, main_end).map_err(|error| one(Problem::Io(error)))?;
+    let (bytes, rest) = head.finish(main_start, main_end, payload).map_err(|error| one(Problem::Io(error)))?;
 
     let signature = Header::parse(&bytes[LEAD..LEAD + signature_length], "signature");
     let main = Header::parse(&bytes[main_start..main_end], "main");
@@ -96,7 +111,11 @@ pub fn read_package(path: &Path, location: &str, changelogs: usize) -> Result<Re
     match size {
         Some(expected) if rest.size < expected => main.problem(Problem::Truncated { expected, found: rest.size }),
         Some(expected) if rest.size > expected => main.problem(Problem::TooLong { expected, found: rest.size }),
-        _ => check_payload(&main, rest.payload),
+        _ => {
+            if let Some(found) = rest.payload {
+                check_payload(&main, found);
+            }
+        }
     }
     let facts = conventions::Facts {
         location,
@@ -140,7 +159,8 @@ struct Rest {
     size: u64,
     file: Checksum,
     header: Checksum,
-    payload: Checksum,
+    /// If it was asked for.
+    payload: Option<Checksum>,
 }
 
 impl Head {
@@ -170,11 +190,10 @@ impl Head {
     }
 
     /// Reads the rest; gives the front and the facts of the whole file, whose main header is from `header` to `payload`.
-    fn finish(mut self, header: usize, payload: usize) -> io::Result<(Vec<u8>, Rest)> {
-        let (mut whole, mut of_header, mut of_payload) = (Stream::new(), Stream::new(), Stream::new());
-        whole.update(&self.bytes[..header]);
-        whole.update_both(&mut of_header, &self.bytes[header..payload]);
-        whole.update_both(&mut of_payload, &self.bytes[payload..]);
+    fn finish(mut self, header: usize, payload: usize, wanted: Payload) -> io::Result<(Vec<u8>, Rest)> {
+        let mut whole = Sha256::new_with_prefix(&self.bytes);
+        let of_header = Checksum::sha256(&self.bytes[header..payload]);
+        let mut of_payload = (wanted == Payload::Digest).then(|| Sha256::new_with_prefix(&self.bytes[payload..]));
         let mut size = self.bytes.len() as u64;
         BUFFER.with_borrow_mut(|buffer| -> io::Result<()> {
             buffer.resize(CHUNK, 0);
@@ -183,13 +202,17 @@ impl Head {
                 if read == 0 {
                     break;
                 }
-                whole.update_both(&mut of_payload, &buffer[..read]);
+                whole.update(&buffer[..read]);
+                if let Some(of_payload) = &mut of_payload {
+                    of_payload.update(&buffer[..read]);
+                }
                 size += read as u64;
             }
             Ok(())
         })?;
-        let (file, header, payload) = (whole.finish(), of_header.finish(), of_payload.finish());
-        Ok((self.bytes, Rest { size, file, header, payload }))
+        let digest = |hash: Sha256| Checksum::Sha256(hash.finalize().into());
+        let rest = Rest { size, file: digest(whole), header: of_header, payload: of_payload.map(digest) };
+        Ok((self.bytes, rest))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::data::{self, Check};
 use crate::folder::{Progress, tell};
 use crate::problem::Findings;
 use crate::repository::read_repodata;
-use crate::{LoadOptions, Problem, RepositoryPackage, VerifySignature, read_package};
+use crate::{LoadOptions, Payload, Problem, RepositoryPackage, VerifySignature, read_package};
 
 /// What to check of a repository beyond its metadata.
 #[derive(Clone, Copy, Default)]
@@ -101,7 +101,7 @@ fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) ->
     if size != package.size.package {
         findings.add(&path, Problem::Size { what: "the package", expected: package.size.package, found: size });
     }
-    match read_package(&path, &package.location, usize::MAX) {
+    match read_package(&path, &package.location, usize::MAX, Payload::Digest) {
         Ok(read) => {
             let header = read.package;
             let expected = package.checksum;

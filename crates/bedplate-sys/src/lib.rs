@@ -7,4 +7,3 @@
 pub mod process;
 pub mod replace;
 pub mod sandbox;
-pub mod sha256;

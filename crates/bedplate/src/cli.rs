@@ -8,7 +8,9 @@ mod version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
-pub(crate) use self::repo::{CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs};
+pub(crate) use self::repo::{
+    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
+};
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
@@ -70,10 +72,10 @@ pub(crate) enum Command {
     /// Prints each package with its repository and its reason: the package that requires it, and what it requires. If there is
     /// no answer, a tree of reasons says why, and the exit code is 2. The rules of choice are in docs/solver.md.
     #[command(after_help = "Examples:
-  bedplate solve --replay problem.json
-  bedplate solve --replay problem.json --exclude '*-debuginfo' --write-lock image.lock
-  bedplate solve --replay problem.json --lock image.lock nginx '(vim or nano)'
-  bedplate solve --replay problem.json --json | jq -r .packages[].nevra")]
+  bedplate solve --repo out/RPMS systemd openssh-server
+  bedplate solve -r os -r updates --priority updates=10 --exclude '*-debuginfo' --write-lock image.lock kernel
+  bedplate solve -r os --lock image.lock nginx '(vim or nano)' --json | jq -r .packages[].nevra
+  bedplate solve -r os --dump-problem problem.json nginx; bedplate solve --replay problem.json")]
     Solve(Box<SolveArgs>),
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bedplate_repo::{CreateOptions, LoadOptions, create, load, read_package};
+use bedplate_repo::{CreateOptions, LoadOptions, Payload, create, load, read_package};
 use proptest::prelude::*;
 
 use crate::support::{Fake, copy_of_odd, odd};
@@ -13,7 +13,7 @@ fn read(bytes: &[u8]) -> Result<bedplate_repo::RepositoryPackage, Vec<bedplate_r
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(NAME);
     std::fs::write(&path, bytes).unwrap();
-    read_package(&path, NAME, 10).map(|read| read.package)
+    read_package(&path, NAME, 10, Payload::Digest).map(|read| read.package)
 }
 
 /// A package without what is about the file and not about what is in it.

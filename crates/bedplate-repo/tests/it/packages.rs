@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use bedplate_model::{DependencyKind, FileKind, Sense};
-use bedplate_repo::{Problem, read_package};
+use bedplate_repo::{Payload, Problem, read_package};
 
 use crate::support::{Fake, Value, odd, run};
 
@@ -11,7 +11,7 @@ fn problems(fake: &Fake) -> Vec<Problem> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fake-1-2.noarch.rpm");
     std::fs::write(&path, fake.bytes()).unwrap();
-    match read_package(&path, "fake-1-2.noarch.rpm", 10) {
+    match read_package(&path, "fake-1-2.noarch.rpm", 10, Payload::Digest) {
         Ok(read) => read.warnings,
         Err(problems) => problems,
     }
@@ -22,7 +22,8 @@ fn a_header_says_what_rpm_says() {
     for entry in std::fs::read_dir(odd()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let read = read_package(&path, name, 10).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        let read =
+            read_package(&path, name, 10, Payload::Digest).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         assert!(read.warnings.is_empty(), "{name}: {:?}", read.warnings);
         let one = read.package;
         let query = |format: &str| {
@@ -53,7 +54,7 @@ fn a_header_says_what_rpm_says() {
 #[test]
 fn requirements_follow_the_conventions_of_metadata() {
     let path = odd().join("odd-2.0~rc1-3.x86_64.rpm");
-    let one = read_package(&path, "odd-2.0~rc1-3.x86_64.rpm", 10).unwrap().package;
+    let one = read_package(&path, "odd-2.0~rc1-3.x86_64.rpm", 10, Payload::Digest).unwrap().package;
     let shown: Vec<String> = one.package.requires.iter().map(ToString::to_string).collect();
     let want = [
         "(a if b)",
@@ -91,7 +92,7 @@ fn the_format_of_rpm_6_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fake-1-2.noarch.rpm");
     std::fs::write(&path, Fake::v6().bytes()).unwrap();
-    let read = read_package(&path, "fake-1-2.noarch.rpm", 10).unwrap();
+    let read = read_package(&path, "fake-1-2.noarch.rpm", 10, Payload::Digest).unwrap();
     assert!(read.warnings.is_empty(), "{:?}", read.warnings);
     let package = read.package;
     assert_eq!(package.package.to_string(), "fake-1-2.noarch");

@@ -22,6 +22,9 @@ pub(crate) struct WorkspaceArgs {
     /// Folder of built packages, with or without repodata; may be given again
     #[arg(long, short = 'r', value_name = "DIR")]
     pub(crate) repo: Vec<String>,
+    /// Public keys: each repository has to be signed by one of them
+    #[arg(long, value_name = "FILE", requires = "repo")]
+    pub(crate) key: Vec<String>,
     /// How many builds run at a time, for the times [default: one for each processor]
     #[arg(long, short = 'j', value_name = "N")]
     pub(crate) jobs: Option<usize>,

@@ -37,6 +37,14 @@ pub(crate) enum RepoCommand {
   bedplate repo query --whatrequires 'zlib >= 1.3' out/RPMS
   bedplate repo query --json out/RPMS 'python3-*' | jq -r '.files[].path'")]
     Query(Box<RepoQueryArgs>),
+    /// Write down what builds taught: the capabilities that rpm generated
+    ///
+    /// Reads the packages of repositories and gives their generated capabilities as a capability lock (docs/build-graph.md), with
+    /// which `bedplate graph` and `bedplate plan` need not guess. With `--output`, what the file says of other packages stays.
+    #[command(after_help = "Examples:
+  bedplate repo capabilities out/RPMS
+  bedplate repo capabilities out/RPMS -o specs/capabilities.lock")]
+    Capabilities(CapabilitiesArgs),
 }
 
 /// How repodata is compressed.
@@ -51,6 +59,19 @@ pub(crate) enum CompressChoice {
     Xz,
     /// Plain text
     None,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CapabilitiesArgs {
+    /// Folders with `repodata/` or with RPMs
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) folders: Vec<String>,
+    /// Write to a file instead of standard output
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<String>,
+    /// Public keys: each repository has to be signed by one of them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

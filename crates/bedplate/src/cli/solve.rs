@@ -8,9 +8,15 @@ pub(crate) struct SolveArgs {
     #[arg(value_name = "ITEM")]
     pub(crate) items: Vec<String>,
     /// Take packages and request from a file that `--dump-problem` wrote; other options are added to its request
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", conflicts_with = "repo", required_unless_present = "repo")]
     pub(crate) replay: Option<String>,
-    /// Give a repository another priority: a lower number is preferred
+    /// Take packages from this folder, with or without repodata; may be given again
+    #[arg(long, short = 'r', value_name = "DIR", requires = "items")]
+    pub(crate) repo: Vec<String>,
+    /// Public keys: each repository has to be signed by one of them
+    #[arg(long, value_name = "FILE", requires = "repo")]
+    pub(crate) key: Vec<String>,
+    /// Give a repository another priority: a lower number is preferred [default: 99 for all]
     #[arg(long, value_name = "NAME=N")]
     pub(crate) priority: Vec<String>,
     /// Do not use these packages: a name, `name.arch` or full name, with `*` and `?`

@@ -1,12 +1,13 @@
 //! `bedplate repo`: repositories of RPMs.
 
+mod capabilities;
 mod create;
 mod keys;
 mod query;
 mod verify;
 
 use bedplate_diag::Category;
-use bedplate_repo::{Finding, Findings};
+use bedplate_repo::{Finding, Findings, LoadOptions};
 
 use crate::cli::RepoCommand;
 use crate::outcome::{Failure, Outcome};
@@ -15,10 +16,41 @@ use crate::ui::Ui;
 /// Runs a command of the group.
 pub(crate) fn run(command: RepoCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
+        RepoCommand::Capabilities(args) => capabilities::run(&args, ui),
         RepoCommand::Create(args) => create::run(&args, ui),
         RepoCommand::Verify(args) => verify::run(&args, ui),
         RepoCommand::Query(args) => query::run(&args, ui),
     }
+}
+
+/// The binary packages of repositories as the solver and the build graph take them; a repository is called as its folder is named.
+///
+/// Of one package in several repositories, the order of the repositories or their priorities decide.
+pub(crate) fn for_solving(
+    folders: &[String],
+    keys: &[String],
+    ui: &Ui,
+) -> Result<Vec<bedplate_solve::Repository>, Failure> {
+    let keys = keys::Keys::read(keys)?;
+    let counter = ui.counter("packages read");
+    let progress = |done, total| counter.show(done, total);
+    let signature = keys::Keys::verifier(keys.as_ref());
+    let options = LoadOptions { signature, progress: Some(&progress), ..LoadOptions::default() };
+    let loaded = bedplate_repo::load(folders, &options);
+    drop(counter);
+    let repositories = loaded.map_err(|findings| {
+        report(&findings.all, ui);
+        let message = format!("repositories cannot be used: {}", count(&findings.all));
+        Failure { category: findings.category(), message, hint: None }
+    })?;
+    let named = repositories.into_iter().map(|repository| {
+        report(&repository.warnings, ui);
+        let name = repository.path.display().to_string();
+        let mut packages = repository.into_binary_packages();
+        packages.retain(|package| !package.nevra.arch().is_source());
+        bedplate_solve::Repository { name, priority: 99, packages }
+    });
+    Ok(named.collect())
 }
 
 /// Runs work on so many threads; 0 and nothing stand for one for each processor.

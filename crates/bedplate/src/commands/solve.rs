@@ -15,7 +15,7 @@ use crate::ui::Ui;
 
 /// Solves and prints.
 pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let (mut repositories, mut request) = packages(args)?;
+    let (mut repositories, mut request) = packages(args, ui)?;
     prioritise(&mut repositories, &args.priority)?;
     complete(&mut request, args, ui)?;
     let universe = Universe::new(repositories);
@@ -47,10 +47,11 @@ pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
 }
 
 /// Where the packages come from, and the request to begin with.
-fn packages(args: &SolveArgs) -> Result<(Vec<Repository>, Request), Failure> {
-    let path = args.replay.as_deref().unwrap_or_default();
-    let text = read(path)?;
-    let problem = Problem::parse(&text).map_err(|error| Failure::input(format!("{path}: {error}")))?;
+fn packages(args: &SolveArgs, ui: &Ui) -> Result<(Vec<Repository>, Request), Failure> {
+    let Some(path) = &args.replay else {
+        return Ok((super::repo::for_solving(&args.repo, &args.key, ui)?, Request::default()));
+    };
+    let problem = Problem::parse(&read(path)?).map_err(|error| Failure::input(format!("{path}: {error}")))?;
     Ok((problem.repositories, problem.request))
 }
 
