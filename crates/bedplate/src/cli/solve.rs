@@ -1,14 +1,15 @@
 //! Arguments of `bedplate solve`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 #[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("from").args(["repo", "replay"]).required(true)))]
 pub(crate) struct SolveArgs {
     /// What has to be there: `bash`, `bash >= 5.2`, `/usr/bin/sh`, `(vim or nano)` [default: what the replayed file asks for]
     #[arg(value_name = "ITEM")]
     pub(crate) items: Vec<String>,
     /// Take packages and request from a file that `--dump-problem` wrote; other options are added to its request
-    #[arg(long, value_name = "FILE", conflicts_with = "repo", required_unless_present = "repo")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) replay: Option<String>,
     /// Take packages from this folder, with or without repodata; may be given again
     #[arg(long, short = 'r', value_name = "DIR", requires = "items")]
