@@ -149,8 +149,12 @@ def digest(folder):
     return found.hexdigest()
 
 
+CLUSTER = 400
+
+
 def write_universe(folder, packages, files):
-    """Writes repodata of packages that there are not: each provides 8 capabilities and requires 12 of other packages."""
+    """Writes repodata of packages that there are not: each provides 8 capabilities and requires 12 of other packages of its cluster,
+    so that an installation of one takes some 400."""
     rng = random.Random(packages)
     repodata = pathlib.Path(folder, "repodata")
     repodata.mkdir(parents=True)
@@ -161,7 +165,9 @@ def write_universe(folder, packages, files):
         name, identity = f"{rng.choice(WORDS)}-{number}", hashlib.sha256(str(number).encode()).hexdigest()
         version = f'<version epoch="0" ver="{rng.randrange(9)}.{rng.randrange(99)}" rel="{rng.randrange(1, 30)}.fc40"/>'
         provides = [f'<rpm:entry name="cap({number}.{n})" flags="EQ" epoch="0" ver="1.{n}"/>' for n in range(8)]
-        requires = [f'<rpm:entry name="cap({rng.randrange(packages)}.{n % 8})" flags="GE" epoch="0" ver="1"/>' for n in range(12)]
+        first = number - number % CLUSTER
+        near = [first + rng.randrange(min(CLUSTER, packages - first)) for _ in range(12)]
+        requires = [f'<rpm:entry name="cap({one}.{n % 8})" flags="GE" epoch="0" ver="1"/>' for n, one in enumerate(near)]
         paths = [f"<file>/usr/{rng.choice(['bin', 'lib64', 'share'])}/{name}/{rng.choice(WORDS)}-{n}</file>" for n in range(files // packages)]
         texts["primary"].append(
             f'<package type="rpm"><name>{name}</name><arch>x86_64</arch>{version}<checksum type="sha256" pkgid="YES">{identity}</checksum>'

@@ -64,14 +64,14 @@ fn nothing_can_be_written_but_private_folders() {
     let script = format!(
         "echo after > {path}; rm -f {path}; chmod 0 {path}; touch {path}.new /root/x /usr/x /etc/x /run/x /dev/x /proc/x; \
          mount -o remount,rw / ; mount -t tmpfs x /mnt; unshare -Ur true; mknod /tmp/dev b 8 0; \
-         for i in /tmp /var/tmp /dev/shm; do echo ok > $i/x && cat $i/x; done; ls /tmp"
+         for i in /tmp /var/tmp /dev/shm; do echo ok > $i/of-sandbox && cat $i/of-sandbox; done; ls /tmp"
     );
     let Some(output) = output(&script) else { return };
     assert_eq!(std::fs::read(&file).unwrap(), b"before");
     assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 1);
-    assert!(output.starts_with("ok\nok\nok\nx\n"), "{output}");
+    assert!(output.starts_with("ok\nok\nok\nof-sandbox\n"), "{output}");
     assert!(output.contains("Read-only file system"), "{output}");
-    assert!(!Path::new("/usr/x").exists() && !Path::new("/tmp/x").exists());
+    assert!(!Path::new("/usr/x").exists() && !Path::new("/tmp/of-sandbox").exists());
 }
 
 #[test]
