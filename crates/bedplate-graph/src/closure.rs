@@ -74,6 +74,8 @@ pub(crate) struct Closure {
     pub(crate) members: FxHashMap<PackageId, bool>,
     /// What nothing meets.
     pub(crate) unmet: Vec<Requirement>,
+    /// True if conditions changed so that the rules of choice came to no end: something does not hold.
+    pub(crate) is_unsettled: bool,
 }
 
 type WantKey = (String, String, Sense, Mode);
@@ -148,8 +150,8 @@ impl<'a> Chooser<'a> {
                 condition: Box::new(self.rich(condition, Mode::Normal)),
                 otherwise: otherwise.as_ref().map(|one| boxed(one)),
             },
-            // rpm's parser takes it, its resolver makes nothing of it.
-            RichDependency::Else(..) => Want::All(Vec::new()),
+            // rpm's parser takes it, its resolver looks at the first part only.
+            RichDependency::Else(first, _) => self.rich(first, mode),
         }
     }
 
@@ -234,7 +236,8 @@ impl<'a> Chooser<'a> {
         }
         loop {
             while let Some(item) = work.open.pop_front() {
-                if !work.decide(&item, false) {
+                // What a condition decides may change with what comes in later.
+                if !work.decide(&item, false) || item.0.is_conditional() {
                     deferred.push(item);
                 }
             }
@@ -264,6 +267,7 @@ impl<'a> Chooser<'a> {
             // `(a if b else b)` needs the very package that makes its condition hold.
             if closure.unmet.is_empty() && !self.all_hold(wants, &closure) {
                 closure.members = all;
+                closure.is_unsettled = !self.all_hold(wants, &closure);
             }
         }
         closure
@@ -404,6 +408,11 @@ impl Want {
         }
     }
 
+    /// True for `(a unless b)` where `b` is there: nothing that is added makes it hold.
+    fn is_forbidden(&self, closure: &Closure) -> bool {
+        matches!(self, Self::Unless { condition, otherwise: None, .. } if condition.holds(closure))
+    }
+
     fn is_conditional(&self) -> bool {
         match self {
             Self::Any(_) => false,
@@ -423,10 +432,11 @@ impl Want {
                 (false, Some(otherwise)) => otherwise.holds(closure),
                 (false, None) => true,
             },
+            // `(a unless b)` is "a, and no b".
             Self::Unless { then, condition, otherwise } => match (condition.holds(closure), otherwise) {
                 (false, _) => then.holds(closure),
                 (true, Some(otherwise)) => otherwise.holds(closure),
-                (true, None) => true,
+                (true, None) => false,
             },
         }
     }
@@ -468,7 +478,9 @@ impl Work<'_, '_> {
                 if all.iter().any(|one| one.holds(&self.closure)) {
                     return true;
                 }
-                let possible: Vec<&Want> = all.iter().filter(|one| one.can_be_met(&self.chooser.pool.doomed)).collect();
+                let doomed = &self.chooser.pool.doomed;
+                let is_possible = |one: &&Want| one.can_be_met(doomed) && !one.is_forbidden(&self.closure);
+                let possible: Vec<&Want> = all.iter().filter(is_possible).collect();
                 match possible[..] {
                     [] => self.miss(requirement),
                     [one] => return self.meet(one, requirement, mode, choose),
@@ -479,6 +491,10 @@ impl Work<'_, '_> {
             }
             Want::If { then, condition, otherwise } => {
                 self.branch(condition.holds(&self.closure), then, otherwise.as_deref(), requirement, mode, choose)
+            }
+            Want::Unless { .. } if choose && want.is_forbidden(&self.closure) => {
+                self.miss(requirement);
+                true
             }
             Want::Unless { then, condition, otherwise } => {
                 self.branch(!condition.holds(&self.closure), then, otherwise.as_deref(), requirement, mode, choose)

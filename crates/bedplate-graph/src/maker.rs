@@ -101,7 +101,8 @@ impl Maker<'_> {
         let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
         let mut closure = self.chooser.close(wants, mode);
         let spec = &self.specs[id.0 as usize];
-        if !closure.unmet.is_empty() || !self.chooser.has_conflict(&closure, &spec.build_conflicts) {
+        let is_good = !closure.is_unsettled && !self.chooser.has_conflict(&closure, &spec.build_conflicts);
+        if is_good || !closure.unmet.is_empty() {
             return closure;
         }
         match self.solve(spec, wants, seeded, &closure) {

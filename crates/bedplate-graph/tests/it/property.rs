@@ -16,6 +16,7 @@ fn world() -> impl Strategy<Value = String> {
         1 => (names, names).prop_map(|(a, b)| format!("({a} or {b})")),
         1 => (names, names).prop_map(|(a, b)| format!("({a} if {b})")),
         1 => (names, names, names).prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
+        1 => (names, names, names).prop_map(|(a, b, c)| format!("(({a} unless {b}) or {c})")),
         1 => Just("nowhere".to_owned()),
     ];
     let needs = proptest::collection::vec(need, 0..3);

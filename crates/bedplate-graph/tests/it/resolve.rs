@@ -68,7 +68,8 @@ fn choices_follow_the_rules() {
         ("spec x 1-1\n needs (a if b)\nspec a 1-1\nspec b 1-1", ""),
         ("spec x 1-1\n needs (a if b), c\nspec a 1-1\nspec b 1-1\nspec c 1-1\n package c: requires b", "a b c"),
         ("spec x 1-1\n needs (a if b else c)\nspec a 1-1\nspec b 1-1\nspec c 1-1", "c"),
-        ("spec x 1-1\n needs ((a unless b) or c), b\nspec a 1-1\nspec b 1-1\nspec c 1-1", "b"),
+        ("spec x 1-1\n needs ((a unless b) or c), b\nspec a 1-1\nspec b 1-1\nspec c 1-1", "b c"),
+        ("spec x 1-1\n needs ((a unless b) or c)\nspec a 1-1\nspec b 1-1\nspec c 1-1", "a"),
         (
             "spec x 1-1\n needs (v with w)\nspec a 1-1\n package a: provides v\nspec b 1-1\n package b: provides v, w",
             "b",
