@@ -27,3 +27,8 @@
 mod reader;
 
 pub use reader::{Entry, Reader, Table, Value};
+
+/// A text as TOML writes it, in quotes.
+pub fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}

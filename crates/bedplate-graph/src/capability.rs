@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bedplate_config::{Entry, Reader, Table};
+use bedplate_config::{Entry, Reader, Table, quoted};
 use bedplate_diag::{Diagnostic, SourceId};
 use bedplate_model::{BinaryPackage, Dependency, FileKind, Sense};
 
@@ -191,22 +191,6 @@ impl std::fmt::Display for CapabilityLock {
         }
         Ok(())
     }
-}
-
-/// A TOML string.
-fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! How a graph is made: roots, cycles and their cuts, checks, what is wrong.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use bedplate_diag::Diagnostic;
@@ -145,13 +144,7 @@ impl Maker<'_> {
         let unwanted = spec.build_conflicts.iter().filter(|one| !one.dependency.is_rich());
         let unwanted = unwanted.flat_map(|one| universe.providers(&one.dependency));
         let exclude = unwanted.map(|one| Pattern::new(universe.package(one).nevra.to_string()));
-        let architectures: BTreeSet<&str> =
-            universe.packages().map(|(_, package)| package.nevra.arch().as_str()).collect();
-        let options = Options {
-            architectures: architectures.into_iter().map(str::to_owned).collect(),
-            exclude: exclude.collect(),
-            ..Options::default()
-        };
+        let options = Options { exclude: exclude.collect(), ..self.pool.solver_options() };
         Solver::new(universe, options).solve(&items).map(|solution| solution.ids())
     }
 

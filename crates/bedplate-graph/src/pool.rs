@@ -1,7 +1,9 @@
 //! All packages that a build root may hold: those that specs make, those of repositories, those of the seed.
 
+use std::collections::BTreeSet;
+
 use bedplate_model::{BinaryPackage, Dependency, DependencyKind, FileKind, PackageFile, Sense, parse_rich};
-use bedplate_solve::{PackageId, Repository, Universe};
+use bedplate_solve::{Options, PackageId, Repository, Universe};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::capability::CapabilityLock;
@@ -138,6 +140,12 @@ impl Pool {
         self.origins[package.0 as usize]
     }
 
+    /// The rules for the solver: packages of every architecture that there is may be used.
+    pub(crate) fn solver_options(&self) -> Options {
+        let all: BTreeSet<&str> = self.universe.packages().map(|(_, package)| package.nevra.arch().as_str()).collect();
+        Options { architectures: all.into_iter().map(str::to_owned).collect(), ..Options::default() }
+    }
+
     pub(crate) fn universe_order(&self) -> &[Origin] {
         &self.origins
     }
@@ -163,7 +171,7 @@ impl Pool {
     /// Groups of the seed and all that they need, sorted, each once.
     pub fn groups_with_needs(&self, groups: impl IntoIterator<Item = u32>) -> Vec<u32> {
         let all = groups.into_iter().flat_map(|group| self.group_needs[group as usize].iter().copied().chain([group]));
-        let all: std::collections::BTreeSet<u32> = all.collect();
+        let all: BTreeSet<u32> = all.collect();
         all.into_iter().collect()
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bedplate_diag::{Diagnostic, Span, nearest};
 use bedplate_model::{Dependency, DependencyKind, RichDependency, parse_rich};
-use bedplate_solve::PackageId;
+use bedplate_solve::{Item, PackageId, Request};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -302,6 +302,15 @@ impl BuildGraph {
             format!("{from} requires `{}`", plain(&dependency))
         });
         (found, unmet.collect())
+    }
+
+    /// Why a package cannot be installed, as a tree of reasons; `None` if it can be.
+    pub fn why_not_installed(&self, package: PackageId) -> Option<String> {
+        let item: Item = self.pool.universe.package(package).nevra.to_string().parse().ok()?;
+        let request = Request { install: vec![item], options: self.pool.solver_options() };
+        let failure = bedplate_solve::solve(&self.pool.universe, &request).err()?;
+        let reasons: Vec<String> = failure.problems.iter().map(ToString::to_string).collect();
+        Some(reasons.concat().trim_end().to_owned())
     }
 
     /// The specs whose builds have a package of a spec in their roots, directly or through others: what is built again

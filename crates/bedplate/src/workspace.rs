@@ -65,7 +65,7 @@ impl Workspace {
             seed: read_optional(args.seed.as_deref(), DEFAULT_SEED, ui, Seed::parse)?,
             lock: read_optional(args.capabilities.as_deref(), &beside("capabilities.lock"), ui, CapabilityLock::parse)?,
             durations: read_optional(args.durations.as_deref(), &beside("durations.jsonl"), ui, Durations::parse)?,
-            repositories: crate::commands::repo::for_solving(&args.repo, &args.key, ui)?,
+            repositories: crate::commands::repo::for_solving(&args.repo, &args.key, ui)?.repositories,
         };
         let graph = BuildGraph::new(inputs);
         let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

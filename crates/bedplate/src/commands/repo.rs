@@ -7,7 +7,9 @@ mod query;
 mod verify;
 
 use bedplate_diag::Category;
-use bedplate_repo::{Finding, Findings, LoadOptions};
+use bedplate_model::Nevra;
+use bedplate_repo::{Checksum, Finding, Findings, LoadOptions};
+use rustc_hash::FxHashMap;
 
 use crate::cli::RepoCommand;
 use crate::outcome::{Failure, Outcome};
@@ -23,14 +25,17 @@ pub(crate) fn run(command: RepoCommand, ui: &Ui) -> Result<Outcome, Failure> {
     }
 }
 
+/// Repositories as the solver and the build graph take them, and what they say of package files.
+pub(crate) struct ForSolving {
+    pub(crate) repositories: Vec<bedplate_solve::Repository>,
+    /// SHA-256 of package files, by repository and full name of the package.
+    pub(crate) sha256: FxHashMap<(String, Nevra), String>,
+}
+
 /// The binary packages of repositories as the solver and the build graph take them; a repository is called as its folder is named.
 ///
 /// Of one package in several repositories, the order of the repositories or their priorities decide.
-pub(crate) fn for_solving(
-    folders: &[String],
-    keys: &[String],
-    ui: &Ui,
-) -> Result<Vec<bedplate_solve::Repository>, Failure> {
+pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Result<ForSolving, Failure> {
     let keys = keys::Keys::read(keys)?;
     let counter = ui.counter("packages read");
     let progress = |done, total| counter.show(done, total);
@@ -43,14 +48,20 @@ pub(crate) fn for_solving(
         let message = format!("repositories cannot be used: {}", count(&findings.all));
         Failure { category: findings.category(), message, hint: None }
     })?;
-    let named = repositories.into_iter().map(|repository| {
+    let mut all = ForSolving { repositories: Vec::new(), sha256: FxHashMap::default() };
+    for mut repository in repositories {
         report(&repository.warnings, ui);
         let name = repository.path.display().to_string();
-        let mut packages = repository.into_binary_packages();
-        packages.retain(|package| !package.nevra.arch().is_source());
-        bedplate_solve::Repository { name, priority: 99, packages }
-    });
-    Ok(named.collect())
+        repository.packages.retain(|one| !one.package.nevra.arch().is_source());
+        for one in &repository.packages {
+            if let Checksum::Sha256(_) = one.checksum {
+                all.sha256.insert((name.clone(), one.package.nevra.clone()), one.checksum.to_string());
+            }
+        }
+        let packages = repository.into_binary_packages();
+        all.repositories.push(bedplate_solve::Repository { name, priority: 99, packages });
+    }
+    Ok(all)
 }
 
 /// Runs work on so many threads; 0 and nothing stand for one for each processor.

@@ -9,15 +9,20 @@ use bedplate_solve::{
 };
 use serde_json::{Value, json};
 
+use super::repo::ForSolving;
 use crate::cli::SolveArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::ui::Ui;
 
 /// Solves and prints.
 pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let (mut repositories, mut request) = packages(args, ui)?;
+    let (ForSolving { mut repositories, sha256 }, mut request) = packages(args, ui)?;
     prioritise(&mut repositories, &args.priority)?;
-    complete(&mut request, args, ui)?;
+    complete(&mut request, args)?;
+    let lock = args.lock.as_ref().map(|path| read_lock(path, ui)).transpose()?;
+    if let Some(lock) = &lock {
+        request.options.locked = lock.locked();
+    }
     let universe = Universe::new(repositories);
     refuse_ambiguous(&universe)?;
     if let Some(path) = &args.dump_problem {
@@ -36,8 +41,16 @@ pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
     if args.check {
         refuse_wrong(&universe, &request, &solution)?;
     }
+    let mut new = Lock::of(&solution);
+    for one in &mut new.packages {
+        let key = (one.repository.clone().unwrap_or_default(), one.nevra.clone());
+        one.sha256 = sha256.get(&key).cloned();
+    }
+    if let (Some(lock), Some(path)) = (&lock, &args.lock) {
+        refuse_changed(path, lock, &new)?;
+    }
     if let Some(path) = &args.write_lock {
-        write(path, &Lock::of(&solution).to_toml())?;
+        write(path, &new.to_toml())?;
     }
     ui.print(&if args.json { in_json(&universe, &solution) } else { in_text(&universe, &solution) })?;
     if !args.json {
@@ -47,12 +60,13 @@ pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
 }
 
 /// Where the packages come from, and the request to begin with.
-fn packages(args: &SolveArgs, ui: &Ui) -> Result<(Vec<Repository>, Request), Failure> {
+fn packages(args: &SolveArgs, ui: &Ui) -> Result<(ForSolving, Request), Failure> {
     let Some(path) = &args.replay else {
         return Ok((super::repo::for_solving(&args.repo, &args.key, ui)?, Request::default()));
     };
     let problem = Problem::parse(&read(path)?).map_err(|error| Failure::input(format!("{path}: {error}")))?;
-    Ok((problem.repositories, problem.request))
+    let repositories = ForSolving { repositories: problem.repositories, sha256: Default::default() };
+    Ok((repositories, problem.request))
 }
 
 fn prioritise(repositories: &mut [Repository], priorities: &[String]) -> Result<(), Failure> {
@@ -73,7 +87,7 @@ fn prioritise(repositories: &mut [Repository], priorities: &[String]) -> Result<
 }
 
 /// Adds what the arguments say to a request.
-fn complete(request: &mut Request, args: &SolveArgs, ui: &Ui) -> Result<(), Failure> {
+fn complete(request: &mut Request, args: &SolveArgs) -> Result<(), Failure> {
     let (good, bad): (Vec<_>, Vec<_>) = args.items.iter().map(|text| text.parse::<Item>()).partition(Result::is_ok);
     if !bad.is_empty() {
         let lines: Vec<String> = bad.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
@@ -91,9 +105,6 @@ fn complete(request: &mut Request, args: &SolveArgs, ui: &Ui) -> Result<(), Fail
         if !args.arch.iter().any(|arch| arch == "noarch") {
             options.architectures.push("noarch".to_owned());
         }
-    }
-    if let Some(path) = &args.lock {
-        options.locked = read_lock(path, ui)?.locked();
     }
     Ok(())
 }
@@ -121,6 +132,23 @@ fn refuse_ambiguous(universe: &Universe) -> Result<(), Failure> {
     let lines: String = duplicates.iter().map(line).collect();
     Err(Failure::input(format!("packages are in several repositories of the same priority{lines}"))
         .hint("give one of the repositories another priority: `--priority NAME=N`"))
+}
+
+/// Refuses packages that are not those that were locked, though they have the names.
+fn refuse_changed(path: &str, lock: &Lock, new: &Lock) -> Result<(), Failure> {
+    let changed = new.packages.iter().filter_map(|found| {
+        let locked = lock.packages.iter().find(|one| one.nevra == found.nevra)?;
+        let (Some(expected), Some(got)) = (&locked.sha256, &found.sha256) else { return None };
+        let repository = found.repository.as_deref().unwrap_or_default();
+        let line = format!("\n{} of {repository}: expected {expected}, found {got}", found.nevra);
+        (expected != got).then_some(line)
+    });
+    let lines: String = changed.collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::input(format!("package files have other SHA-256 digests than {path} says{lines}"))
+        .hint("write the lock again if the packages were built again on purpose"))
 }
 
 fn refuse_wrong(universe: &Universe, request: &Request, solution: &Solution) -> Result<(), Failure> {

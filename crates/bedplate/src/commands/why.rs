@@ -84,16 +84,19 @@ fn alone(workspace: &Workspace, args: &WhyArgs, found: &Found, ui: &Ui) -> Resul
     let packages: &[PackageId] = if let Found::Packages(packages) = found { packages } else { &[] };
     if args.json {
         let specs: Vec<_> = specs.iter().map(|spec| spec_json(workspace, *spec)).collect();
-        let packages: Vec<_> = packages.iter().map(|one| graph.pool.describe(*one)).collect();
+        let package = |one: &PackageId| json!({ "package": graph.pool.describe(*one), "not_installable": graph.why_not_installed(*one) });
+        let packages: Vec<_> = packages.iter().map(package).collect();
         ui.print(&format!("{:#}\n", json!({ "name": args.from, "provided_by": packages, "specs": specs })))?;
         return Ok(Outcome::Good);
     }
     let mut out = String::new();
     for package in packages {
         let _ = writeln!(out, "`{}` is provided by {}", args.from, graph.pool.describe(*package));
-        let (_, unmet) = graph.installed_with(&[*package]);
-        for problem in unmet {
-            let _ = writeln!(out, "  it cannot be installed: {problem}, and nothing provides that");
+        if let Some(reasons) = graph.why_not_installed(*package) {
+            let _ = writeln!(out, "  it cannot be installed:");
+            for line in reasons.lines() {
+                let _ = writeln!(out, "    {line}");
+            }
         }
     }
     for spec in &specs {

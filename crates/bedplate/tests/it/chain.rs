@@ -104,6 +104,13 @@ fn packages_of_repositories_are_solved_locked_and_explained() {
                 user-1-1.noarch\trpms\tasked for as user\n";
     env.run(&arguments).exits(0).prints(want);
     env.run(&["solve", "-r", "rpms", "-r", "more", "--lock", "image.lock", "user"]).exits(0).prints(want);
+    // The lock is of files, not of names.
+    let lock = std::fs::read_to_string(env.path().join("image.lock")).unwrap();
+    let at = lock.find("sha256 = \"").unwrap() + 10;
+    let (start, digest) = (&lock[..at], &lock[at..at + 64]);
+    env.write("other.lock", format!("{start}{}{}", "0".repeat(64), &lock[at + 64..]));
+    let changed = env.run(&["solve", "-r", "rpms", "-r", "more", "--lock", "other.lock", "user"]).exits(2);
+    changed.says("app-1-1.noarch of rpms: expected 000000").says(digest);
     // What the lock names has to be there.
     std::fs::remove_dir_all(env.path().join("more")).unwrap();
     env.write("more.spec", old.replace("Name: old", "Name: shell").replace("Version: 1", "Version: 2"));

@@ -111,8 +111,12 @@ fn all_mistakes_are_reported_and_the_rest_is_planned() {
     env.write("specs/bad.spec", "Name: bad\nVersion: 1\nBuildRequires: (a\n");
     let lonely = "Name: lonely\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\nBuildRequires: mkae, pkgconfig(zlbi)\n%description\nd\n%files\n";
     env.write("specs/lonely.spec", lonely);
+    let sad = "Name: glad\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\n%description\nd\n%package -n sad\nSummary: s\nRequires: nothing\n\
+               %description -n sad\nd\n%files\n%files -n sad\n";
+    env.write("specs/glad.spec", sad);
     let answer = env.run(&arguments(&["graph"])).exits(2);
     for text in [
+        "warning[uninstallable-package]: nothing provides `nothing`",
         "unterminated rich dependency",
         "nothing provides `mkae`\n --> specs/lonely.spec:6:16",
         "did you mean `make`?",
@@ -121,7 +125,11 @@ fn all_mistakes_are_reported_and_the_rest_is_planned() {
     ] {
         assert!(answer.stderr.contains(text), "`{text}` is not in:\n{}", answer.stderr);
     }
-    assert!(answer.stdout.starts_with("4 specs: 3 builds and 1 check in 3 waves, 1 blocked\n"), "{}", answer.stdout);
+    assert!(answer.stdout.starts_with("5 specs: 4 builds and 1 check in 3 waves, 1 blocked\n"), "{}", answer.stdout);
+    let why = env.run(&arguments(&["why", "sad"])).exits(0).stdout;
+    let want = "`sad` is provided by sad-1-1.x86_64\n  it cannot be installed:\n    `sad-1-1.x86_64` is asked for\n      \
+        sad-1-1.x86_64 requires `nothing`\n        nothing provides `nothing`\n";
+    assert!(why.starts_with(want), "{why}");
     // A target that has nothing to do with it is good.
     env.run(&arguments(&["plan", "app"])).exits(0);
     env.run(&arguments(&["plan", "lonely"])).exits(2).says("nothing provides `mkae`");

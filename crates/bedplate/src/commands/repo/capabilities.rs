@@ -9,7 +9,7 @@ use crate::ui::Ui;
 
 /// Learns from the packages of repositories, and prints or writes the capability lock.
 pub(crate) fn run(args: &CapabilitiesArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let repositories = super::for_solving(&args.folders, &args.key, ui)?;
+    let repositories = super::for_solving(&args.folders, &args.key, ui)?.repositories;
     // What is known of packages that are not in these repositories stays.
     let known = args.output.as_ref().filter(|path| std::path::Path::new(path).exists());
     let mut lock = match known {
