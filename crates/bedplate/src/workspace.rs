@@ -36,6 +36,12 @@ impl Workspace {
 
     /// The same, and prints only what is wrong with files as such, not what is wrong with the graph.
     pub(crate) fn load_quietly(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
+        let missing: Vec<&str> =
+            args.specs.iter().map(String::as_str).filter(|path| !Path::new(path).exists()).collect();
+        if !missing.is_empty() {
+            return Err(Failure::input(format!("no such file or folder: {}", missing.join(", ")))
+                .hint("`--specs` names a folder of specs; without it, that is `specs` in the working directory"));
+        }
         let world = World::new(&args.macros, ui)?;
         let paths = SpecPaths { paths: args.specs.clone(), list: None, root: None, passes: 1, jobs: None };
         let specs = spec_paths(&paths)?;

@@ -163,7 +163,14 @@ fn files_that_are_wrong_or_missing_are_named() {
         assert!(answer.stderr.contains(text), "`{text}` is not in:\n{}", answer.stderr);
     }
     env.run(&["graph", "--seed", "nowhere.toml"]).exits(3).says("cannot read nowhere.toml");
-    env.run(&["graph", "--specs", "nowhere"]).exits(2);
+    env.run(&["graph", "--specs", "nowhere", "--specs", "neither"])
+        .exits(2)
+        .says("no such file or folder: nowhere, neither");
+    std::os::unix::fs::symlink("/nonexistent", env.path().join("specs/gone.spec")).unwrap();
+    env.write("seed.toml", SEED);
+    let answer = env.run(&arguments(&["graph"])).exits(2).says("unable to open specs/gone.spec");
+    assert!(!answer.stderr.contains("macros:1"), "{}", answer.stderr);
+    std::fs::remove_file(env.path().join("specs/gone.spec")).unwrap();
     env.write("specs/durations.jsonl", "{\"source\": 3}\n");
     env.write("seed.toml", SEED);
     env.run(&arguments(&["plan"])).exits(2).says("specs/durations.jsonl:1:1");

@@ -70,7 +70,7 @@ pub(crate) fn check_variants(world: &World, spec: &SpecPath) -> Option<(Evaluati
 fn evaluate(world: &World, spec: &SpecPath, defines: &[String], find_undefined: bool) -> Evaluation {
     let content = match read(&spec.path) {
         Ok(content) => content,
-        Err(problem) => return unreadable(&spec.shown, &problem),
+        Err(problem) => return unreadable(world, &spec.shown, &problem),
     };
     let input = SpecInput {
         shown: Some(&spec.shown),
@@ -97,8 +97,8 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The answer about a file that cannot be read: a bad spec among others, not the end of the run.
-fn unreadable(shown: &str, problem: &str) -> Evaluation {
-    let mut sources = Sources::new();
+fn unreadable(world: &World, shown: &str, problem: &str) -> Evaluation {
+    let mut sources = world.config.sources();
     let id = sources.add(Source::new(shown, ""));
     let diagnostic = Diagnostic::error("unreadable-file", format!("unable to open {shown}: {problem}"));
     Evaluation {
