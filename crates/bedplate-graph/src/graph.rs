@@ -177,6 +177,16 @@ impl BuildGraph {
         self.check_nodes.get(&spec).copied()
     }
 
+    /// All nodes, in their order.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..u32::try_from(self.nodes.len()).expect("a graph has fewer than 2^32 nodes")).map(NodeId)
+    }
+
+    /// All specs, in their order.
+    pub fn spec_ids(&self) -> impl Iterator<Item = SpecId> + use<> {
+        (0..u32::try_from(self.specs.len()).expect("fewer than 2^32 specs fit in memory")).map(SpecId)
+    }
+
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
@@ -269,11 +279,11 @@ impl BuildGraph {
             }
         }
         let places: Vec<usize> = order.iter().map(|id| id.0 as usize).collect();
-        let needs: Vec<Vec<usize>> = (0..self.nodes.len())
-            .map(|at| {
+        let needs: Vec<Vec<usize>> = self
+            .node_ids()
+            .map(|id| {
                 // A node that does not run keeps nobody waiting, and waits for nobody.
                 let runs = |node: &Node| node.state == State::Planned;
-                let id = NodeId(u32::try_from(at).unwrap_or(u32::MAX));
                 let needs = self.node_needs(id).filter(|need| runs(self.node(*need)) && runs(self.node(id)));
                 needs.map(|need| need.0 as usize).collect()
             })
@@ -301,15 +311,14 @@ impl BuildGraph {
     fn order(&self) -> Vec<NodeId> {
         let mut waits: Vec<usize> = Vec::with_capacity(self.nodes.len());
         let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); self.nodes.len()];
-        let ids = || (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId);
-        for id in ids() {
+        for id in self.node_ids() {
             // A build that is blocked or done waits for nothing; this also opens the cycles that nothing cuts.
             let waits_for: Vec<NodeId> =
                 if self.node(id).state == State::Planned { self.node_needs(id).collect() } else { Vec::new() };
             waits_for.iter().for_each(|need| users[need.0 as usize].push(id));
             waits.push(waits_for.len());
         }
-        let mut order: Vec<NodeId> = ids().filter(|id| waits[id.0 as usize] == 0).collect();
+        let mut order: Vec<NodeId> = self.node_ids().filter(|id| waits[id.0 as usize] == 0).collect();
         let mut at = 0;
         while let Some(id) = order.get(at).copied() {
             at += 1;

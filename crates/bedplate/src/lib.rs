@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod lints;
 mod outcome;
+mod output;
 mod query_format;
 mod settings;
 mod ui;

@@ -103,8 +103,9 @@ impl Workspace {
     /// What a name of the command line means: a spec by its name, packages by name or NEVRA, or those that provide it.
     pub(crate) fn find(&self, name: &str) -> Result<Found, Failure> {
         let graph = &self.graph;
-        if let Some(at) = graph.specs.iter().position(|spec| spec.name == name && spec.excluded.is_none()) {
-            return Ok(Found::Spec(SpecId(u32::try_from(at).unwrap_or(u32::MAX))));
+        let is_meant = |id: &SpecId| graph.spec(*id).name == name && graph.spec(*id).excluded.is_none();
+        if let Some(spec) = graph.spec_ids().find(is_meant) {
+            return Ok(Found::Spec(spec));
         }
         let universe = &graph.pool.universe;
         let mut found: Vec<PackageId> = universe

@@ -9,11 +9,12 @@ use rustc_hash::FxHashSet;
 
 use crate::cli::GraphArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output;
 use crate::ui::Ui;
 use crate::workspace::{Found, Workspace};
 
 pub(crate) use json::{node_fields, state, step as step_json, times as times_json};
-pub(crate) use text::{chain as chain_text, duration, many, name as node_name, times as times_text, wrapped};
+pub(crate) use text::{chain as chain_text, duration, name as node_name, times as times_text, wrapped};
 
 /// Prints the graph.
 pub(crate) fn run(args: &GraphArgs, ui: &Ui) -> Result<Outcome, Failure> {
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &GraphArgs, ui: &Ui) -> Result<Outcome, Failure> {
     };
     let shown = match &args.focus {
         Some(_) => around(&workspace, &focus, args.depth),
-        None => (0..workspace.graph.specs.len()).map(|at| SpecId(u32::try_from(at).unwrap_or(u32::MAX))).collect(),
+        None => workspace.graph.spec_ids().collect(),
     };
     let text = if args.json {
         format!("{:#}\n", json::graph(&workspace, &shown, args.cycles))
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &GraphArgs, ui: &Ui) -> Result<Outcome, Failure> {
         text::graph(&workspace, &shown)
     };
     match &args.output {
-        Some(path) => std::fs::write(path, text).map_err(|error| Failure::io("cannot write", path, &error))?,
+        Some(path) => output::write(path, &text)?,
         None => ui.print(&text)?,
     }
     Ok(if workspace.is_good() { Outcome::Good } else { Outcome::BadInput })
@@ -64,10 +65,10 @@ pub(crate) fn specs_of(workspace: &Workspace, name: &str) -> Result<Vec<SpecId>,
 /// Some specs, and those at most some steps away: what they ask for themselves, and what asks for them.
 fn around(workspace: &Workspace, start: &[SpecId], depth: u32) -> FxHashSet<SpecId> {
     let graph = &workspace.graph;
-    let count = graph.specs.len();
-    let direct: Vec<Vec<SpecId>> = (0..count)
-        .map(|at| {
-            let needs = graph.direct_needs(SpecId(u32::try_from(at).unwrap_or(u32::MAX)));
+    let direct: Vec<Vec<SpecId>> = graph
+        .spec_ids()
+        .map(|spec| {
+            let needs = graph.direct_needs(spec);
             needs.into_iter().filter_map(|(_, package)| graph.pool.spec_of(package)).collect()
         })
         .collect();
@@ -78,8 +79,8 @@ fn around(workspace: &Workspace, start: &[SpecId], depth: u32) -> FxHashSet<Spec
             let next: Vec<SpecId> = if forwards {
                 edge.iter().flat_map(|spec| direct[spec.0 as usize].iter().copied()).collect()
             } else {
-                let uses = |at: &usize| direct[*at].iter().any(|need| edge.contains(need));
-                (0..count).filter(uses).map(|at| SpecId(u32::try_from(at).unwrap_or(u32::MAX))).collect()
+                let uses = |spec: &SpecId| direct[spec.0 as usize].iter().any(|need| edge.contains(need));
+                graph.spec_ids().filter(uses).collect()
             };
             shown.extend(&next);
             edge = next;

@@ -7,9 +7,10 @@ use bedplate_graph::{NodeId, NodeKind, SpecId, State};
 use bedplate_solve::PackageId;
 use serde_json::{Value, json};
 
-use super::graph::{duration, many, node_fields, node_name, times_json, times_text};
+use super::graph::{duration, node_fields, node_name, times_json, times_text};
 use crate::cli::PlanArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output::many;
 use crate::ui::Ui;
 use crate::workspace::{Found, Workspace};
 

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::cli::RepoCommand;
 use crate::outcome::{Failure, Outcome};
+use crate::output::many;
 use crate::ui::Ui;
 
 /// Runs a command of the group.
@@ -75,11 +76,6 @@ fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> 
 fn report(findings: &[Finding], ui: &Ui) {
     let diagnostics: Vec<_> = findings.iter().map(Finding::to_diagnostic).collect();
     ui.diagnostics(&diagnostics, &bedplate_diag::Sources::new());
-}
-
-/// `1 error`, `2 errors`.
-fn many(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Errors and warnings of findings, counted.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::repo::ForSolving;
 use crate::cli::SolveArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output;
 use crate::ui::Ui;
 
 /// Solves and prints.
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let universe = Universe::new(repositories);
     refuse_ambiguous(&universe)?;
     if let Some(path) = &args.dump_problem {
-        write(path, &Problem::of(&universe, &request).to_json())?;
+        output::write(path, &Problem::of(&universe, &request).to_json())?;
     }
     let solution = match solve(&universe, &request) {
         Ok(solution) => solution,
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
         refuse_changed(path, lock, &new)?;
     }
     if let Some(path) = &args.write_lock {
-        write(path, &new.to_toml())?;
+        output::write(path, &new.to_toml())?;
     }
     ui.print(&if args.json { in_json(&universe, &solution) } else { in_text(&universe, &solution) })?;
     if !args.json {
@@ -162,10 +163,6 @@ fn refuse_wrong(universe: &Universe, request: &Request, solution: &Solution) -> 
 
 fn read(path: &str) -> Result<String, Failure> {
     fs::read_to_string(Path::new(path)).map_err(|error| Failure::io("cannot read", path, &error))
-}
-
-fn write(path: &str, text: &str) -> Result<(), Failure> {
-    fs::write(Path::new(path), text).map_err(|error| Failure::io("cannot write", path, &error))
 }
 
 fn in_text(universe: &Universe, solution: &Solution) -> String {

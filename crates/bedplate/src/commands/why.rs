@@ -6,9 +6,10 @@ use bedplate_graph::{Goal, NodeKind, SpecId, State, Step};
 use bedplate_solve::PackageId;
 use serde_json::json;
 
-use super::graph::{chain_text, many, step_json, wrapped};
+use super::graph::{chain_text, step_json, wrapped};
 use crate::cli::WhyArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output::many;
 use crate::ui::Ui;
 use crate::workspace::{Found, Workspace};
 

@@ -12,9 +12,10 @@ use crate::workspace::Workspace;
 /// cycle. `focus` are the specs that were asked for.
 pub(super) fn drawing(workspace: &Workspace, shown: &FxHashSet<SpecId>, focus: &[SpecId]) -> Result<Drawing, Failure> {
     let graph = &workspace.graph;
-    let ids = (0..graph.nodes.len()).map(|at| NodeId(u32::try_from(at).unwrap_or(u32::MAX)));
-    let drawn: Vec<NodeId> =
-        ids.filter(|id| shown.contains(&graph.node(*id).spec) && graph.node(*id).state != State::Excluded).collect();
+    let drawn: Vec<NodeId> = graph
+        .node_ids()
+        .filter(|id| shown.contains(&graph.node(*id).spec) && graph.node(*id).state != State::Excluded)
+        .collect();
     let place: FxHashMap<NodeId, usize> = drawn.iter().copied().zip(0..).collect();
     let in_cycle: FxHashSet<SpecId> =
         graph.cycles.iter().filter(|group| !group.is_cut()).flat_map(|group| group.specs.iter().copied()).collect();

@@ -17,8 +17,7 @@ pub(super) fn graph(workspace: &Workspace, shown: &FxHashSet<SpecId>, only_cycle
     if only_cycles {
         return json!({ "version": VERSION, "cycles": cycles });
     }
-    let ids = (0..graph.nodes.len()).map(|at| NodeId(u32::try_from(at).unwrap_or(u32::MAX)));
-    let ids: Vec<NodeId> = ids.filter(|id| shown.contains(&graph.node(*id).spec)).collect();
+    let ids: Vec<NodeId> = graph.node_ids().filter(|id| shown.contains(&graph.node(*id).spec)).collect();
     let nodes: Vec<Value> = ids.iter().map(|id| node(workspace, *id, shown)).collect();
     json!({ "version": VERSION, "good": workspace.is_good(), "time": times(workspace, &ids), "nodes": nodes, "cycles": cycles })
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use bedplate_graph::{CycleGroup, Node, NodeId, NodeKind, SpecId, State, Step};
 use rustc_hash::FxHashSet;
 
+use crate::output::many;
 use crate::workspace::Workspace;
 
 /// `1:02:03`, `2:03`, or `0:12`: hours, minutes and seconds.
@@ -16,16 +17,10 @@ pub(crate) fn duration(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// `1 spec`, `2 specs`.
-pub(crate) fn many(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Counts, waves and the critical path.
 pub(super) fn graph(workspace: &Workspace, shown: &FxHashSet<SpecId>) -> String {
     let graph = &workspace.graph;
-    let ids = (0..graph.nodes.len()).map(|at| NodeId(u32::try_from(at).unwrap_or(u32::MAX)));
-    let nodes: Vec<NodeId> = ids.filter(|id| shown.contains(&graph.node(*id).spec)).collect();
+    let nodes: Vec<NodeId> = graph.node_ids().filter(|id| shown.contains(&graph.node(*id).spec)).collect();
     let planned: Vec<NodeId> = nodes.iter().copied().filter(|id| graph.node(*id).state == State::Planned).collect();
     let builds = planned.iter().filter(|id| graph.node(**id).kind == NodeKind::Build).count();
     let mut out = format!(

@@ -4,6 +4,7 @@ use bedplate_graph::CapabilityLock;
 
 use crate::cli::CapabilitiesArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output;
 use crate::settings::read_checked;
 use crate::ui::Ui;
 
@@ -23,22 +24,11 @@ pub(crate) fn run(args: &CapabilitiesArgs, ui: &Ui) -> Result<Outcome, Failure> 
             let changed =
                 lock.packages.iter().filter(|(name, learnt)| before.packages.get(*name) != Some(learnt)).count();
             if changed > 0 || known.is_none() {
-                write(path, &lock.to_string())?;
+                output::write(path, &lock.to_string())?;
             }
             ui.summary(&format!("{path}: {} packages, {changed} changed", lock.packages.len()));
         }
         None => ui.print(&lock.to_string())?,
     }
     Ok(Outcome::Good)
-}
-
-/// Writes a file so that nobody ever sees a part of it.
-fn write(path: &str, text: &str) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::io("cannot write", path, &error);
-    let folder = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new("."))).map_err(fail)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
-    Ok(())
 }

@@ -6,6 +6,7 @@ use bedplate_repo::{Compression, CreateOptions, Progress, create};
 
 use crate::cli::{CompressChoice, CreateArgs};
 use crate::outcome::{Failure, Outcome};
+use crate::output::many;
 use crate::ui::Ui;
 
 /// Writes repodata and says what was written.
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &CreateArgs, ui: &Ui) -> Result<Outcome, Failure> {
             ui.summary(&format!(
                 "{}: repodata of {} ({} MiB), {}",
                 args.folder,
-                super::many(made.packages, "package"),
+                many(made.packages, "package"),
                 made.package_bytes >> 20,
                 super::count(&made.warnings),
             ));

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::keys::Keys;
 use crate::cli::VerifyArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output::many;
 use crate::ui::Ui;
 
 /// Checks repositories one after the other, each in parallel.
@@ -40,8 +41,8 @@ pub(crate) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let what = if args.packages { "checked" } else { "described, their files not read" };
     ui.summary(&format!(
         "{}: {} {what}, {}",
-        super::many(args.folders.len(), "folder"),
-        super::many(packages, "package"),
+        many(args.folders.len(), "folder"),
+        many(packages, "package"),
         super::count(&all),
     ));
     if environment {

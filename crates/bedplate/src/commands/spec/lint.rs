@@ -7,6 +7,7 @@ use super::evaluate;
 use crate::answer;
 use crate::cli::LintArgs;
 use crate::outcome::{Failure, Outcome};
+use crate::output::many;
 use crate::settings::{SpecPath, World, spec_paths};
 use crate::ui::Ui;
 
@@ -43,7 +44,6 @@ pub(crate) fn run(args: &LintArgs, ui: &Ui) -> Result<Outcome, Failure> {
     world.finish()?;
     if !args.json {
         let count = specs.len();
-        let many = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
         let (specs, errors, warnings) = (many(count, "spec"), many(errors, "error"), many(warnings, "warning"));
         ui.summary(&format!("{specs}, {bad_specs} bad: {errors}, {warnings}"));
     }
