@@ -273,6 +273,12 @@ impl<'a> Chooser<'a> {
         closure
     }
 
+    /// True if a want, or a requirement of a package in a closure made without specs, has a condition.
+    pub(crate) fn has_condition(&self, want: &Want, closure: &Closure) -> bool {
+        let has = |id: &PackageId| self.wants_of(*id, Mode::Bootstrap).iter().any(|want| want.is_conditional());
+        want.is_conditional() || closure.members.keys().any(has)
+    }
+
     /// True if all requirements of a root and of the packages in it are met.
     fn all_hold(&self, wants: &[Rc<Want>], closure: &Closure) -> bool {
         let holds = |(id, is_bootstrap): (&PackageId, &bool)| {

@@ -20,12 +20,16 @@ pub struct Unit {
 }
 
 /// What the search is about: for each spec of a component its units, each with the specs that it leads to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Component {
     /// The specs, sorted.
     pub(crate) specs: Vec<SpecId>,
-    /// The units, sorted, with what each leads to within the component, and what it costs to cut it.
-    pub(crate) units: Vec<(Unit, Vec<SpecId>, u32)>,
+    /// The units, sorted.
+    pub(crate) units: Vec<Unit>,
+    /// For each unit the place of its spec, the places of the specs that it leads to, and what it costs to cut it.
+    ways: Vec<(usize, Vec<usize>, u32)>,
+    /// For each spec the places of its units.
+    units_of: Vec<Vec<usize>>,
 }
 
 /// A set of units that breaks all cycles of a component.
@@ -95,18 +99,26 @@ fn number(n: usize) -> u32 {
 }
 
 impl Component {
-    fn place(&self, spec: SpecId) -> usize {
-        self.specs.binary_search(&spec).unwrap_or(usize::MAX)
+    /// A component of some sorted specs; of each unit the specs of the component that it leads to, and its cost.
+    pub(crate) fn new(specs: Vec<SpecId>, units: Vec<(Unit, Vec<SpecId>, u32)>) -> Self {
+        let place =
+            |spec: &SpecId| specs.binary_search(spec).expect("a unit is of a spec of the component, and leads to such");
+        let mut units_of = vec![Vec::new(); specs.len()];
+        let (mut names, mut ways) = (Vec::new(), Vec::new());
+        for (at, (unit, leads_to, cost)) in units.into_iter().enumerate() {
+            let from = place(&unit.spec);
+            units_of[from].push(at);
+            names.push(unit);
+            ways.push((from, leads_to.iter().map(place).collect(), cost));
+        }
+        Self { specs, units: names, ways, units_of }
     }
 
     /// The edges that are left without some units.
     fn edges(&self, without: &FxHashSet<usize>) -> Vec<Vec<u32>> {
         let mut edges = vec![Vec::new(); self.specs.len()];
-        for (at, (unit, leads_to, _)) in self.units.iter().enumerate() {
-            if !without.contains(&at) {
-                let from = &mut edges[self.place(unit.spec)];
-                from.extend(leads_to.iter().map(|to| number(self.place(*to))));
-            }
+        for (_, (from, leads_to, _)) in self.ways.iter().enumerate().filter(|(at, _)| !without.contains(at)) {
+            edges[*from].extend(leads_to.iter().map(|to| number(*to)));
         }
         for list in &mut edges {
             list.sort_unstable();
@@ -115,39 +127,29 @@ impl Component {
         edges
     }
 
-    fn is_acyclic(&self, without: &FxHashSet<usize>) -> bool {
-        components(&self.edges(without)).is_empty()
-    }
-
-    /// The shortest cycle through a spec, as specs in forward order.
-    pub(crate) fn shortest_cycle(&self, start: SpecId, without: &FxHashSet<usize>) -> Option<Vec<SpecId>> {
-        shortest_cycle(&self.edges(without), self.place(start))
-            .map(|cycle| cycle.into_iter().map(|at| self.specs[at]).collect())
-    }
-
-    /// The shortest cycle that begins with a unit, as specs in forward order from the unit's own.
-    pub(crate) fn cycle_through(&self, unit: usize) -> Vec<SpecId> {
-        let (unit, leads_to, _) = &self.units[unit];
+    /// The shortest cycles that begin with some units, as specs in forward order from the unit's own.
+    pub(crate) fn cycles_through(&self, units: &[Unit]) -> Vec<Vec<SpecId>> {
         let edges = self.edges(&FxHashSet::default());
-        let start = self.place(unit.spec);
-        if leads_to.contains(&unit.spec) {
-            return vec![unit.spec];
-        }
-        let first: Vec<usize> = leads_to.iter().map(|to| self.place(*to)).collect();
-        let path = shortest_path(&edges, &first, start).unwrap_or_default();
-        std::iter::once(unit.spec).chain(path.into_iter().filter(|at| *at != start).map(|at| self.specs[at])).collect()
+        let cycle = |unit: &Unit| {
+            let (start, leads_to, _) = &self.ways[self.units.binary_search(unit).unwrap_or_default()];
+            if leads_to.contains(start) {
+                return vec![unit.spec];
+            }
+            let path = shortest_path(&edges, leads_to, *start).unwrap_or_default();
+            std::iter::once(unit.spec)
+                .chain(path.into_iter().filter(|at| at != start).map(|at| self.specs[at]))
+                .collect()
+        };
+        units.iter().map(cycle).collect()
     }
 
     /// One unit for each hop of a cycle, none of them of `without`: a cut has to have one of these.
-    fn constraint(&self, cycle: &[SpecId], without: &FxHashSet<usize>) -> Vec<usize> {
+    fn constraint(&self, cycle: &[usize], without: &FxHashSet<usize>) -> Vec<usize> {
         let hops = cycle.iter().zip(cycle.iter().cycle().skip(1));
-        let mut found: Vec<usize> = hops
-            .filter_map(|(from, to)| {
-                self.units.iter().enumerate().position(|(at, (unit, leads_to, _))| {
-                    unit.spec == *from && leads_to.contains(to) && !without.contains(&at)
-                })
-            })
-            .collect();
+        let makes = |from: &usize, to: &usize| {
+            self.units_of[*from].iter().copied().find(|at| !without.contains(at) && self.ways[*at].1.contains(to))
+        };
+        let mut found: Vec<usize> = hops.filter_map(|(from, to)| makes(from, to)).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -155,17 +157,22 @@ impl Component {
 
     /// A cut of least cost, or one of which no unit can be spared.
     pub(crate) fn cut(&self) -> Cut {
-        let costs: Vec<u32> = self.units.iter().map(|(_, _, cost)| *cost).collect();
+        let costs: Vec<u32> = self.ways.iter().map(|(_, _, cost)| *cost).collect();
         let mut constraints = Constraints::default();
+        // What leads a build to itself has to be cut, whatever else is.
+        for (at, (from, leads_to, _)) in self.ways.iter().enumerate() {
+            if leads_to.contains(from) {
+                constraints.add(vec![at]);
+            }
+        }
         let chosen = self.hit_all(&mut constraints, |constraints| Some(greedy(constraints, &costs)));
         let mut chosen = chosen.unwrap_or_default();
         // What a greedy search took too much is given back, dearest first.
         let mut order: Vec<usize> = chosen.iter().copied().collect();
-        order.sort_by_key(|unit| (std::cmp::Reverse(self.units[*unit].2), std::cmp::Reverse(*unit)));
+        order.sort_by_key(|unit| (std::cmp::Reverse(costs[*unit]), std::cmp::Reverse(*unit)));
         for unit in order {
-            chosen.remove(&unit);
-            if !self.is_acyclic(&chosen) {
-                chosen.insert(unit);
+            if !self.closes_a_cycle(unit, &chosen) {
+                chosen.remove(&unit);
             }
         }
         let mut search = Search { costs: &costs, best: Vec::new(), best_cost: 0, steps: 0 };
@@ -174,9 +181,26 @@ impl Component {
         let cost = |units: &FxHashSet<usize>| units.iter().map(|unit| u64::from(costs[*unit])).sum::<u64>();
         // Of two that cost the same, the greedy one: it does not depend on how far the search got.
         let chosen = exact.filter(|exact| cost(exact) < cost(&chosen)).unwrap_or(chosen);
-        let mut units: Vec<Unit> = chosen.iter().map(|at| self.units[*at].0).collect();
+        let mut units: Vec<Unit> = chosen.iter().map(|at| self.units[*at]).collect();
         units.sort_unstable();
         Cut { units, is_minimum }
+    }
+
+    /// True if a unit of a cut cannot be spared: without it the cut leaves a cycle.
+    fn closes_a_cycle(&self, unit: usize, cut: &FxHashSet<usize>) -> bool {
+        let (start, leads_to, _) = &self.ways[unit];
+        let mut seen = vec![false; self.specs.len()];
+        let mut open = leads_to.clone();
+        while let Some(at) = open.pop() {
+            if at == *start {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[at], true) {
+                let left = self.units_of[at].iter().filter(|unit| !cut.contains(unit));
+                open.extend(left.flat_map(|unit| self.ways[*unit].1.iter().filter(|to| !seen[**to])));
+            }
+        }
+        false
     }
 
     /// Chooses units until no cycle is left: cycles that a choice leaves over become constraints of the next.
@@ -187,17 +211,23 @@ impl Component {
     ) -> Option<FxHashSet<usize>> {
         loop {
             let chosen: FxHashSet<usize> = choose(&constraints.list)?.into_iter().collect();
-            let rest = components(&self.edges(&chosen));
+            let edges = self.edges(&chosen);
+            let rest = components(&edges);
             if rest.is_empty() {
                 return Some(chosen);
             }
             let before = constraints.list.len();
             for start in rest.iter().flatten() {
-                let Some(cycle) = self.shortest_cycle(self.specs[*start as usize], &chosen) else { continue };
+                let Some(cycle) = shortest_cycle(&edges, *start as usize) else { continue };
                 constraints.add(self.constraint(&cycle, &chosen));
             }
             debug_assert!(before < constraints.list.len(), "a cycle that is left is one that no constraint is about");
         }
+    }
+
+    #[cfg(test)]
+    fn is_acyclic(&self, without: &FxHashSet<usize>) -> bool {
+        components(&self.edges(without)).is_empty()
     }
 }
 
@@ -337,7 +367,8 @@ mod tests {
     use super::*;
 
     fn component(units: &[(u32, &[u32], u32)]) -> Component {
-        let mut specs: Vec<SpecId> = units.iter().map(|(spec, _, _)| SpecId(*spec)).collect();
+        let all = units.iter().flat_map(|(spec, to, _)| std::iter::once(spec).chain(to.iter()));
+        let mut specs: Vec<SpecId> = all.map(|spec| SpecId(*spec)).collect();
         specs.sort_unstable();
         specs.dedup();
         let mut counts = vec![0; 100];
@@ -346,7 +377,9 @@ mod tests {
             counts[*spec as usize] += 1;
             (Unit { spec: SpecId(*spec), index }, to.iter().map(|one| SpecId(*one)).collect(), *cost)
         });
-        Component { specs, units: units.collect() }
+        let mut units: Vec<_> = units.collect();
+        units.sort_by_key(|(unit, _, _)| *unit);
+        Component::new(specs, units)
     }
 
     #[test]
@@ -388,11 +421,10 @@ mod tests {
                 units.push((random(nodes), to, 1 + random(3)));
             }
             let borrowed: Vec<(u32, &[u32], u32)> = units.iter().map(|(a, b, c)| (*a, &b[..], *c)).collect();
-            let mut all = component(&borrowed);
-            all.specs = (0..nodes).map(SpecId).collect();
+            let all = component(&borrowed);
             let cut = all.cut();
             let places = |cut: &[Unit]| -> FxHashSet<usize> {
-                cut.iter().map(|unit| all.units.iter().position(|(one, _, _)| one == unit).unwrap()).collect()
+                cut.iter().map(|unit| all.units.binary_search(unit).unwrap()).collect()
             };
             let chosen = places(&cut.units);
             assert!(all.is_acyclic(&chosen));
@@ -401,7 +433,7 @@ mod tests {
                 fewer.remove(unit);
                 assert!(!all.is_acyclic(&fewer), "a unit can be spared");
             }
-            let cost = |set: &FxHashSet<usize>| set.iter().map(|at| all.units[*at].2).sum::<u32>();
+            let cost = |set: &FxHashSet<usize>| set.iter().map(|at| all.ways[*at].2).sum::<u32>();
             let cheapest = (0..1_u32 << all.units.len())
                 .map(|bits| (0..all.units.len()).filter(|at| bits >> at & 1 == 1).collect::<FxHashSet<usize>>())
                 .filter(|set| all.is_acyclic(set))

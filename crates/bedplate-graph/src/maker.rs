@@ -240,7 +240,7 @@ impl Maker<'_> {
             }
             units.extend(own.into_iter().filter(|(_, to, _)| !to.is_empty()));
         }
-        Component { specs: members.iter().map(|one| SpecId(*one)).collect(), units }
+        Component::new(members.iter().map(|one| SpecId(*one)).collect(), units)
     }
 
     /// The specs of a set that a requirement leads to in a root, sorted.
@@ -265,18 +265,25 @@ impl Maker<'_> {
     /// The packages that meet a unit without any spec, in the root that it is of; none if that cannot be.
     fn replacement(&self, unit: Unit) -> Vec<String> {
         let (at, index) = (unit.spec.0 as usize, unit.index as usize);
-        let mut seeded = self.roots[at].seeded.clone();
-        seeded.insert(index);
-        let wants = self.wants(&self.specs[at], &seeded);
-        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let closure = self.chooser.close(&wants, mode);
-        let known = &self.roots[at].closure.unmet;
-        if closure.unmet.iter().any(|one| !known.contains(one)) {
+        let spec = &self.specs[at];
+        let want = self.chooser.want(&spec.build_requires[index].dependency, Mode::Bootstrap);
+        // By itself, which is enough unless a condition asks what else is in the root.
+        let mut closure = self.chooser.close(&[Rc::clone(&want)], |_| Mode::Bootstrap);
+        if !closure.unmet.is_empty() {
             return Vec::new();
         }
-        let want = &wants[index];
+        if self.chooser.has_condition(&want, &closure) {
+            let mut seeded = self.roots[at].seeded.clone();
+            seeded.insert(index);
+            let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
+            closure = self.chooser.close(&self.wants(spec, &seeded), mode);
+            let known = &self.roots[at].closure.unmet;
+            if closure.unmet.iter().any(|one| !known.contains(one)) {
+                return Vec::new();
+            }
+        }
         let mut met = Vec::new();
-        self.chooser.met_by(want, &closure, false, &mut met);
+        self.chooser.met_by(&want, &closure, false, &mut met);
         met.sort_unstable();
         met.dedup();
         met.into_iter().map(|package| self.pool.describe(package)).collect()
@@ -284,9 +291,7 @@ impl Maker<'_> {
 
     fn group(&self, component: &Component, cut: &cycles::Cut) -> CycleGroup {
         let units = cut.units.iter().map(|unit| CutUnit { unit: *unit, by: self.replacement(*unit) }).collect();
-        let cycles = cut.units.iter().map(|unit| {
-            let at = component.units.iter().position(|(one, _, _)| one == unit).unwrap_or(0);
-            let specs = component.cycle_through(at);
+        let cycles = cut.units.iter().zip(component.cycles_through(&cut.units)).map(|(unit, specs)| {
             let hops = specs.iter().zip(specs.iter().cycle().skip(1)).enumerate();
             let hops = hops.map(|(place, (from, to))| {
                 let first = (place == 0).then_some(unit.index as usize);
