@@ -140,7 +140,11 @@ fn is_blind_simple(words: &[Word], has_input: bool) -> bool {
             texts.iter().all(Option::is_some)
                 && texts.iter().flatten().all(|text| parse(text).is_ok_and(|list| is_blind_list(&list, false)))
         }
-        "make" => !texts.is_empty() && texts.iter().all(|text| matches!(text.as_deref(), Some(b"--version" | b"-v"))),
+        // It says its version and ends, whatever options stand beside (`make --version -O` asks whether there is `-O`).
+        "make" => {
+            texts.iter().any(|text| matches!(text.as_deref(), Some(b"--version" | b"-v")))
+                && texts.iter().all(|text| text.as_deref().is_some_and(|text| text.starts_with(b"-")))
+        }
         // Programs in a file, or a compiler's input.
         "python" | "python2" | "python3" | "perl" | "ruby" | "lua" | "php" | "node" => {
             arguments.len() <= 4
@@ -275,6 +279,7 @@ mod tests {
             "gcc -dumpversion",
             "python3 -c 'import sys; print(sys.version)'",
             "make --version 2>/dev/null | grep -q ' 4\\.' && echo -O",
+            "! /usr/bin/make --version -O >/dev/null 2>&1 || echo -O",
             "rpm -q --qf '%{version}' systemd",
             "perl -V:version | sed 's,[^0-9^.]*,,g'",
             "pkg-config --modversion zlib",
@@ -302,6 +307,8 @@ mod tests {
             "read x < y",
             "./configure --version",
             "make",
+            "make -O",
+            "make --version x",
             "f() { cat x; }; f",
             "head -n1 x",
             "eval cat x",
