@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use bedplate_model::{Dependency, DependencyKind, LooseEvr, RichDependency, Sense, parse_rich};
+use bedplate_model::{Dependency, DependencyKind, RichDependency, Sense, parse_rich};
 use bedplate_solve::PackageId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -76,6 +76,8 @@ pub(crate) struct Closure {
     pub(crate) unmet: Vec<Requirement>,
     /// True if conditions changed so that the rules of choice came to no end: something does not hold.
     pub(crate) is_unsettled: bool,
+    /// True if not even the solver finds packages that fit together.
+    pub(crate) is_unsolvable: bool,
 }
 
 type WantKey = (String, String, Sense, Mode);
@@ -204,14 +206,11 @@ impl<'a> Chooser<'a> {
                 others.flat_map(|other| &package(*other).obsoletes).any(|obsoletes| obsoletes.overlaps(&own))
             })
             .collect();
-        // Newest first; equal versions by the key below.
+        // The newest of each name first; the sort below keeps that where its key says nothing.
+        let universe = &self.pool.universe;
         found.sort_by(|a, b| {
-            let loose = |id: PackageId| package(id).nevra.evr().to_loose();
-            if package(*a).name() == package(*b).name() {
-                LooseEvr::compare(&loose(*b), &loose(*a))
-            } else {
-                std::cmp::Ordering::Equal
-            }
+            let names = package(*a).name().cmp(package(*b).name());
+            names.then_with(|| universe.evr(*b).compare(universe.evr(*a))).then(a.cmp(b))
         });
         found.sort_by_cached_key(|one| {
             let package = package(*one);
@@ -488,7 +487,12 @@ impl Work<'_, '_> {
                 let is_possible = |one: &&Want| one.can_be_met(doomed) && !one.is_forbidden(&self.closure);
                 let possible: Vec<&Want> = all.iter().filter(is_possible).collect();
                 match possible[..] {
-                    [] => self.miss(requirement),
+                    // Then what is missing for the first is what there is to say.
+                    [] => match all.iter().find(|one| !one.is_forbidden(&self.closure)) {
+                        Some(first) if choose => return self.meet(first, requirement, mode, true),
+                        Some(_) => return false,
+                        None => self.miss(requirement),
+                    },
                     [one] => return self.meet(one, requirement, mode, choose),
                     [first, ..] if choose => return self.meet(first, requirement, mode, true),
                     _ => return false,
@@ -528,12 +532,15 @@ impl Work<'_, '_> {
         }
     }
 
-    /// True if a package that is in meets it. The seed does not where a spec would, unless it is there to cut a cycle.
+    /// True if a package that is in meets it. One of the seed does not where something better would, unless it is there to
+    /// cut a cycle.
     fn is_met(&self, candidates: &[PackageId]) -> bool {
         let pool = self.chooser.pool;
         let Some(best) = candidates.first().map(|one| pool.rank(*one)) else { return false };
         candidates.iter().any(|one| match self.closure.members.get(one) {
-            Some(is_bootstrap) => *is_bootstrap || pool.rank(*one) <= best,
+            Some(is_bootstrap) => {
+                *is_bootstrap || pool.rank(*one) <= best || !matches!(pool.origin(*one), Origin::Seed(_))
+            }
             None => false,
         })
     }
@@ -546,8 +553,7 @@ impl Work<'_, '_> {
 
     fn add(&mut self, package: PackageId, mode: Mode) {
         let is_bootstrap = mode == Mode::Bootstrap;
-        if let Some(known) = self.closure.members.get_mut(&package) {
-            *known |= is_bootstrap;
+        if self.closure.members.contains_key(&package) {
             return;
         }
         self.closure.members.insert(package, is_bootstrap);

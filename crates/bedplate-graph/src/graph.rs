@@ -120,6 +120,15 @@ impl CycleGroup {
     }
 }
 
+/// Something that is wrong, and the specs that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub diagnostic: Diagnostic,
+    /// The specs that cannot be built, or whose packages cannot be installed, for that.
+    pub specs: Vec<SpecId>,
+}
+
 /// The graph of all specs.
 #[derive(Debug)]
 pub struct BuildGraph {
@@ -132,37 +141,30 @@ pub struct BuildGraph {
     /// The cycles that were found, whether the seed cuts them or not.
     pub cycles: Vec<CycleGroup>,
     /// What is wrong.
-    pub diagnostics: Vec<Diagnostic>,
+    pub findings: Vec<Finding>,
     /// The roots of the builds, in the order of the specs.
     pub(crate) roots: Vec<Root>,
     check_nodes: BTreeMap<SpecId, NodeId>,
 }
 
 impl BuildGraph {
-    /// Makes the graph of some specs. What is wrong is in [`Self::diagnostics`]; the rest of the graph is good nevertheless.
+    /// Makes the graph of some specs. What is wrong is in [`Self::findings`]; the rest of the graph is good nevertheless.
     pub fn new(inputs: Inputs) -> Self {
         let Inputs { mut specs, seed, lock, repositories, durations } = inputs;
         specs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
-        let mut diagnostics = refuse_duplicates(&mut specs);
+        let mut findings = refuse_duplicates(&mut specs);
         let pool = Pool::new(&specs, &seed, &lock, repositories);
         let chooser = Chooser::new(&pool);
-        let mut maker = Maker {
-            specs: &specs,
-            pool: &pool,
-            chooser: &chooser,
-            roots: Vec::new(),
-            blocked: FxHashSet::default(),
-            unsolvable: Default::default(),
-        };
+        let mut maker =
+            Maker { specs: &specs, pool: &pool, chooser: &chooser, roots: Vec::new(), blocked: FxHashSet::default() };
         maker.roots = (0..specs.len()).map(|at| maker.root(at, FxHashSet::default())).collect();
         let cycles = maker.break_cycles();
         let checks = maker.checks();
-        diagnostics.extend(maker.unknown_capabilities(&checks, &seed));
-        diagnostics.extend(maker.uncut_cycles(&cycles));
-        diagnostics.extend(maker.unsolvable_roots());
+        findings.extend(maker.unknown_capabilities(&checks, &seed));
+        findings.extend(maker.uncut_cycles(&cycles));
+        findings.extend(maker.unsolvable_roots(&checks));
         let Maker { roots, blocked, .. } = maker;
-        let mut graph =
-            Self { nodes: Vec::new(), check_nodes: BTreeMap::new(), specs, cycles, diagnostics, roots, pool };
+        let mut graph = Self { nodes: Vec::new(), check_nodes: BTreeMap::new(), specs, cycles, findings, roots, pool };
         graph.make_nodes(&blocked, &checks, &durations);
         graph
     }
@@ -197,9 +199,14 @@ impl BuildGraph {
         &self.specs[id.0 as usize]
     }
 
+    /// What is wrong, without the specs.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.findings.iter().map(|finding| finding.diagnostic.clone()).collect()
+    }
+
     /// True if nothing is wrong.
     pub fn is_good(&self) -> bool {
-        !self.diagnostics.iter().any(Diagnostic::is_error)
+        !self.findings.iter().any(|finding| finding.diagnostic.is_error())
     }
 
     /// The time that nodes take with some workers, in seconds, each started when what it needs is done.

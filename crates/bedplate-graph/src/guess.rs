@@ -96,7 +96,11 @@ fn capability_of(path: &str) -> Option<String> {
         let bits = if folder.ends_with("lib64") { "()(64bit)" } else { "" };
         let version = &name[at + 4..];
         let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
-        let soname = if digits > 0 { &name[..at + 4 + digits] } else { &name[..at + 5] };
+        let soname = match version.chars().next() {
+            _ if digits > 0 => name[..at + 4 + digits].to_owned(),
+            Some('*' | '?' | '[' | '{') => format!("{}*", &name[..at + 4]),
+            _ => return None,
+        };
         return Some(format!("{soname}{bits}"));
     }
     if folder.contains("/cmake") {
@@ -171,6 +175,10 @@ mod tests {
             ("/usr/lib64/pkgconfig/libz*", Some("pkgconfig(libz*)")),
             ("/usr/lib64/libz.so.1*", Some("libz.so.1()(64bit)")),
             ("/usr/lib64/libz.so.*", Some("libz.so.*()(64bit)")),
+            ("/usr/lib64/libz.so.[0-9]*", Some("libz.so.*()(64bit)")),
+            ("/usr/lib64/libz.so.", None),
+            ("/usr/lib64/libz.so.é", None),
+            ("/usr/lib64/libz.so.%{?x}", None),
             ("/usr/lib/libz.so.1", Some("libz.so.1")),
             ("/usr/lib64/libz.so", None),
             ("/usr/lib64/cmake/Foo/FooConfig.cmake", Some("cmake(Foo)")),

@@ -23,7 +23,7 @@ mod why;
 
 pub use capability::{CapabilityLock, Learnt};
 pub use cycles::Unit;
-pub use graph::{BuildGraph, CutUnit, Cycle, CycleGroup, Inputs, Node, NodeId, NodeKind, State};
+pub use graph::{BuildGraph, CutUnit, Cycle, CycleGroup, Finding, Inputs, Node, NodeId, NodeKind, State};
 pub use input::{Fetch, Spec, SpecPackage, Wanted};
 pub use pool::{Origin, Pool, SpecId};
 pub use schedule::{DEFAULT_SECONDS, Durations};

@@ -1,6 +1,5 @@
 //! How a graph is made: roots, cycles and their cuts, checks, what is wrong.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use bedplate_diag::Diagnostic;
@@ -9,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
 use crate::cycles::{self, Component, Unit};
-use crate::graph::{CutUnit, Cycle, CycleGroup, is_built, specs_in};
+use crate::graph::{CutUnit, Cycle, CycleGroup, Finding, is_built, specs_in};
 use crate::input::Spec;
 use crate::pool::{Origin, Pool, SpecId};
 use crate::seed::Seed;
@@ -19,8 +18,8 @@ use crate::why::Step;
 const IMPOSSIBLE: u32 = 1000;
 
 /// Two specs of one name: the second is left out.
-pub(crate) fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
+pub(crate) fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let mut first: FxHashMap<String, usize> = FxHashMap::default();
     let mut made: FxHashMap<String, usize> = FxHashMap::default();
     for at in 0..specs.len() {
@@ -33,7 +32,7 @@ pub(crate) fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Diagnostic> {
                 .note(format!("the other is {}", known.path), known.span)
                 .hint("take one of them away, or give it another name");
             wrong.span = specs[at].span;
-            diagnostics.push(wrong);
+            findings.push(Finding { diagnostic: wrong, specs: vec![spec_id(at)] });
             specs[at].excluded = Some(format!("{} has the same name", specs[first[&specs[at].name]].path));
             continue;
         }
@@ -46,12 +45,12 @@ pub(crate) fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Diagnostic> {
                     .note(format!("the other is {}", known.path), known.span)
                     .hint("only one spec may make a package of one name, version and architecture");
                 wrong.span = specs[at].span;
-                diagnostics.push(wrong);
+                findings.push(Finding { diagnostic: wrong, specs: vec![spec_id(at)] });
             }
             made.entry(nevra).or_insert(at);
         }
     }
-    diagnostics
+    findings
 }
 
 /// The root of a build or check: what it asks for, and what is in it.
@@ -62,8 +61,8 @@ pub(crate) struct Root {
     pub(crate) seeded: FxHashSet<usize>,
 }
 
-/// A root that has no solution: the spec, and why.
-type Unsolvable = (SpecId, String);
+/// Of more roots without a solution than this, only the names are told: reasons take long to find, and are mostly the same.
+const MAX_EXPLAINED: usize = 5;
 
 /// A graph while it is made.
 pub(crate) struct Maker<'a> {
@@ -73,8 +72,6 @@ pub(crate) struct Maker<'a> {
     pub(crate) roots: Vec<Root>,
     /// Specs that cannot be built.
     pub(crate) blocked: FxHashSet<SpecId>,
-    /// Roots that not even the solver finds a solution for.
-    pub(crate) unsolvable: RefCell<Vec<Unsolvable>>,
 }
 
 impl Maker<'_> {
@@ -104,31 +101,29 @@ impl Maker<'_> {
         if is_good || !closure.unmet.is_empty() {
             return closure;
         }
-        match self.solve(spec, wants, seeded, &closure) {
-            Ok(packages) => {
-                closure.members =
-                    packages.into_iter().map(|one| (one, closure.members.get(&one) == Some(&true))).collect();
+        let (options, items) = self.request(spec, wants, seeded, &closure);
+        match Solver::new(&self.pool.universe, options).find(&items) {
+            Some(solution) => {
+                let is_cut = |one: &PackageId| closure.members.get(one) == Some(&true);
+                closure.members = solution.ids().into_iter().map(|one| (one, is_cut(&one))).collect();
+                // The solver does not know of rich `BuildConflicts`.
+                closure.is_unsolvable = self.chooser.has_conflict(&closure, &spec.build_conflicts);
             }
-            Err(failure) => {
-                let mut unsolvable = self.unsolvable.borrow_mut();
-                if !unsolvable.iter().any(|(known, _)| *known == id) {
-                    let why: Vec<String> = failure.problems.iter().map(ToString::to_string).collect();
-                    unsolvable.push((id, why.concat().trim_end().to_owned()));
-                }
-            }
+            None => closure.is_unsolvable = true,
         }
         closure
     }
 
-    /// The packages of a root as the solver chooses them.
-    fn solve(
+    /// A root as a request to the solver. What the rules chose is preferred, so that as little as possible changes.
+    fn request(
         &self,
         spec: &Spec,
         wants: &[Rc<Want>],
         seeded: &FxHashSet<usize>,
         closure: &Closure,
-    ) -> Result<Vec<PackageId>, bedplate_solve::Failure> {
+    ) -> (Options, Vec<Item>) {
         let universe = &self.pool.universe;
+        let nevra = |one: PackageId| universe.package(one).nevra.clone();
         let mut items = Vec::new();
         let wanted = spec.build_requires.iter().chain(spec.check.iter().flatten());
         for (at, (want, wanted)) in wants.iter().zip(wanted).enumerate() {
@@ -137,31 +132,63 @@ impl Maker<'_> {
                 // What cuts a cycle stays what it is.
                 let mut met = Vec::new();
                 self.chooser.met_by(want, closure, false, &mut met);
-                let exact = met.iter().filter_map(|one| universe.package(*one).nevra.to_string().parse::<Item>().ok());
-                items.extend(exact);
+                items.extend(met.iter().filter_map(|one| nevra(*one).to_string().parse::<Item>().ok()));
             }
         }
         let unwanted = spec.build_conflicts.iter().filter(|one| !one.dependency.is_rich());
         let unwanted = unwanted.flat_map(|one| universe.providers(&one.dependency));
-        let exclude = unwanted.map(|one| Pattern::new(universe.package(one).nevra.to_string()));
-        let options = Options { exclude: exclude.collect(), ..self.pool.solver_options() };
-        Solver::new(universe, options).solve(&items).map(|solution| solution.ids())
+        let mut favoured: Vec<PackageId> = closure.members.keys().copied().collect();
+        favoured.sort_unstable();
+        let options = Options {
+            exclude: unwanted.map(|one| Pattern::new(nevra(one).to_string())).collect(),
+            favoured: favoured.into_iter().map(nevra).collect(),
+            ..self.pool.solver_options()
+        };
+        (options, items)
     }
 
-    /// A diagnostic for each root that has no solution.
-    pub(crate) fn unsolvable_roots(&mut self) -> Vec<Diagnostic> {
+    /// A finding for each root that has no solution. Builds of such roots are blocked; of checks only the check is.
+    pub(crate) fn unsolvable_roots(&mut self, checks: &[(SpecId, Root)]) -> Vec<Finding> {
+        let builds = self.roots.iter().enumerate().map(|(at, root)| (spec_id(at), root, "build"));
+        // A check's root holds that of the build: one and the same conflict is told once.
+        let own = |id: &SpecId| !self.roots[id.0 as usize].closure.is_unsolvable;
+        let checks = checks.iter().filter(|(id, _)| own(id)).map(|(id, root)| (*id, root, "check"));
+        let bad: Vec<_> = builds
+            .chain(checks)
+            .filter(|(id, root, _)| root.closure.is_unsolvable && !is_built(self.pool, &self.specs[id.0 as usize], *id))
+            .collect();
         let mut found = Vec::new();
-        for (id, why) in self.unsolvable.take() {
+        for (at, (id, root, word)) in bad.iter().enumerate() {
             let spec = &self.specs[id.0 as usize];
-            let mut wrong =
-                Diagnostic::error("unsolvable-root", format!("the build root of `{}` has no solution", spec.name))
-                    .note(why, None)
-                    .hint("change a requirement, or add a package that fits together with the others");
+            let message = format!("the {word} root of `{}` has no solution", spec.name);
+            let mut wrong = Diagnostic::error("unsolvable-root", message);
+            if at < MAX_EXPLAINED {
+                wrong = wrong.note(self.why_unsolvable(spec, *word == "check", root), None);
+            } else {
+                wrong = wrong.note(format!("reasons are told of the first {MAX_EXPLAINED} such roots only"), None);
+            }
             wrong.span = spec.span;
-            found.push(wrong);
-            self.blocked.insert(id);
+            let hint = "change a requirement, or add a package that fits together with the others";
+            found.push(Finding { diagnostic: wrong.hint(hint), specs: vec![*id] });
         }
+        let blocked: Vec<SpecId> = bad.iter().filter(|(_, _, word)| *word == "build").map(|(id, _, _)| *id).collect();
+        self.blocked.extend(blocked);
         found
+    }
+
+    fn why_unsolvable(&self, spec: &Spec, is_check: bool, root: &Root) -> String {
+        let mut wants = self.wants(spec, &root.seeded);
+        let check = spec.check.iter().flatten().filter(|_| is_check);
+        wants.extend(check.map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
+        let (options, items) = self.request(spec, &wants, &root.seeded, &root.closure);
+        match Solver::new(&self.pool.universe, options).solve(&items) {
+            Ok(_) => "a rich `BuildConflicts` forbids it, or what cuts its cycle asks for a package of the cycle again"
+                .to_owned(),
+            Err(failure) => {
+                let why: Vec<String> = failure.problems.iter().map(ToString::to_string).collect();
+                why.concat().trim_end().to_owned()
+            }
+        }
     }
 
     /// The roots of the checks: those of the builds, and what only the check needs.
@@ -193,23 +220,27 @@ impl Maker<'_> {
     /// Finds all cycles and cuts those that can be cut.
     pub(crate) fn break_cycles(&mut self) -> Vec<CycleGroup> {
         let mut groups: Vec<CycleGroup> = Vec::new();
-        loop {
+        for round in 0.. {
             let found = cycles::components(&self.edges());
             if found.is_empty() {
-                return groups;
+                break;
             }
             for members in found {
                 let component = self.component(&members);
                 let cut = component.cut();
                 if cut.units.is_empty() {
                     // The solver took a package of the cycle for what was to be met without it.
-                    let why = "what cuts its cycle asks for a package of the cycle again".to_owned();
-                    let first = SpecId(members[0]);
-                    self.blocked.insert(first);
-                    self.unsolvable.borrow_mut().push((first, why));
+                    self.blocked.insert(SpecId(members[0]));
+                    self.roots[members[0] as usize].closure.is_unsolvable = true;
                     continue;
                 }
-                let group = self.group(&component, &cut);
+                let mut group = self.group(&component, &cut);
+                if round > 0 {
+                    // A cut changed what is chosen elsewhere: all cuts of these specs together may be more than need be.
+                    group.is_minimum = false;
+                    let is_kin = |other: &&mut CycleGroup| other.specs.iter().any(|spec| group.specs.contains(spec));
+                    groups.iter_mut().filter(is_kin).for_each(|other| other.is_minimum = false);
+                }
                 for unit in &group.cut {
                     let at = unit.unit.spec.0 as usize;
                     if unit.by.is_empty() {
@@ -223,6 +254,7 @@ impl Maker<'_> {
                 groups.push(group);
             }
         }
+        groups
     }
 
     fn component(&self, members: &[u32]) -> Component {
@@ -312,8 +344,8 @@ impl Maker<'_> {
         .unwrap_or_default()
     }
 
-    /// A diagnostic for each cycle that nothing cuts.
-    pub(crate) fn uncut_cycles(&self, groups: &[CycleGroup]) -> Vec<Diagnostic> {
+    /// A finding for each cycle that nothing cuts.
+    pub(crate) fn uncut_cycles(&self, groups: &[CycleGroup]) -> Vec<Finding> {
         let name = |spec: &SpecId| self.specs[spec.0 as usize].name.clone();
         let mut found = Vec::new();
         for group in groups {
@@ -330,21 +362,25 @@ impl Maker<'_> {
                     wrong = wrong.note(step.to_string(), step.span.filter(|span| Some(*span) != place));
                 }
                 let capability = wanted.dependency.to_string();
-                found.push(wrong.hint(format!(
+                let hint = format!(
                     "neither the seed nor a repository provides `{capability}`: add it to a group of the seed, or give a repository that has it prebuilt"
-                )));
+                );
+                found.push(Finding { diagnostic: wrong.hint(hint), specs: cycle.specs.clone() });
             }
         }
         found
     }
 
-    /// A diagnostic for each capability that nothing provides: an error if a build needs it.
-    pub(crate) fn unknown_capabilities(&mut self, checks: &[(SpecId, Root)], seed: &Seed) -> Vec<Diagnostic> {
+    /// A finding for each capability that nothing provides: an error if a build needs it.
+    pub(crate) fn unknown_capabilities(&mut self, checks: &[(SpecId, Root)], seed: &Seed) -> Vec<Finding> {
         let mut unknown = crate::why::Unknown::new(self.specs, self.pool, seed);
         let roots = self.roots.iter().enumerate().map(|(at, root)| (spec_id(at), root, false));
         let checks = checks.iter().map(|(id, root)| (*id, root, true));
         for (id, root, is_check) in roots.chain(checks) {
-            if !root.closure.unmet.is_empty() && !is_check && !is_built(self.pool, &self.specs[id.0 as usize], id) {
+            if is_built(self.pool, &self.specs[id.0 as usize], id) {
+                continue;
+            }
+            if !root.closure.unmet.is_empty() && !is_check {
                 self.blocked.insert(id);
             }
             for requirement in &root.closure.unmet {
@@ -363,7 +399,7 @@ impl Maker<'_> {
                 }
             }
         }
-        unknown.diagnostics()
+        unknown.findings()
     }
 }
 

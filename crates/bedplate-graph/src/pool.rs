@@ -80,13 +80,14 @@ impl Pool {
         let mut origins = std::mem::take(&mut own.origins);
         let mut groups = Vec::new();
         let mut preferred_groups = Vec::new();
-        let mut seeded = Vec::new();
+        let (mut seeded, mut preferred) = (Vec::new(), Vec::new());
         for ((name, group), number) in seed.groups.iter().zip(0..) {
             groups.push(name.clone());
             preferred_groups.push(group.is_preferred);
             for (name, provides) in &group.packages {
                 if let Some(package) = seed_package(name, provides) {
-                    seeded.push((package, Origin::Seed(number)));
+                    let list = if group.is_preferred { &mut preferred } else { &mut seeded };
+                    list.push((package, Origin::Seed(number)));
                 }
             }
         }
@@ -97,7 +98,12 @@ impl Pool {
             repository.packages.retain(|package| built.contains_key(&package.nevra.to_string()));
             others.push((repository, number));
         }
-        let wanted = missing_names(specs, &own.packages, others.iter().flat_map(|(one, _)| &one.packages), &seeded);
+        let wanted = missing_names(
+            specs,
+            &own.packages,
+            others.iter().flat_map(|(one, _)| &one.packages),
+            seeded.iter().chain(&preferred).map(|(one, _)| one),
+        );
         let guesses = own.settle_patterns(&wanted, specs, &origins);
         let prebuilt = own.prebuilt.iter().map(|(at, repository)| (id_of(*at), *repository)).collect();
         all.push(Repository { name: "specs".to_owned(), priority: 1, packages: own.packages });
@@ -105,9 +111,12 @@ impl Pool {
             origins.extend(std::iter::repeat_n(Origin::Repository(number), repository.packages.len()));
             all.push(Repository { priority: 2, ..repository });
         }
-        let (seeded, from): (Vec<_>, Vec<_>) = seeded.into_iter().unzip();
-        origins.extend(from);
-        all.push(Repository { name: seed.name.clone(), priority: 3, packages: seeded });
+        // The solver goes by the priorities of repositories.
+        for (list, priority) in [(preferred, 0), (seeded, 3)] {
+            let (packages, from): (Vec<_>, Vec<_>) = list.into_iter().unzip();
+            origins.extend(from);
+            all.push(Repository { name: seed.name.clone(), priority, packages });
+        }
         let universe = Universe::new(all);
         let group_needs = group_needs(seed, &groups);
         let doomed = FxHashSet::default();
@@ -321,10 +330,10 @@ fn missing_names<'a>(
     specs: &[Spec],
     own: &'a [BinaryPackage],
     others: impl Iterator<Item = &'a BinaryPackage>,
-    seeded: &'a [(BinaryPackage, Origin)],
+    seeded: impl Iterator<Item = &'a BinaryPackage>,
 ) -> Vec<String> {
     let mut known: FxHashSet<&str> = FxHashSet::default();
-    for package in own.iter().chain(others).chain(seeded.iter().map(|(package, _)| package)) {
+    for package in own.iter().chain(others).chain(seeded) {
         known.extend(package.provides.iter().map(|one| one.name.as_str()));
         known.extend(package.files.iter().map(|file| file.path.as_str()));
     }

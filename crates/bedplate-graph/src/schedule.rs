@@ -9,6 +9,9 @@ use serde_json::Value;
 /// How long a build is thought to take if nothing is recorded, in seconds.
 pub const DEFAULT_SECONDS: f64 = 60.0;
 
+/// No build takes longer, in seconds: eleven days.
+const MAX_SECONDS: f64 = 1e6;
+
 /// Recorded durations, in seconds, of builds and checks by the name of the source package.
 ///
 /// The file has a JSON object on each line; a later line for the same source wins:
@@ -52,8 +55,8 @@ impl Durations {
         let source = value["source"].as_str().ok_or("the line has no `source`")?;
         for (key, list) in [("build", &mut self.build), ("check", &mut self.check)] {
             let Some(value) = value.get(key) else { continue };
-            let seconds = value.as_f64().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-            let seconds = seconds.ok_or_else(|| format!("`{key}` is no number of seconds"))?;
+            let seconds = value.as_f64().filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds));
+            let seconds = seconds.ok_or_else(|| format!("`{key}` is no number of seconds up to {MAX_SECONDS}"))?;
             list.insert(source.to_owned(), seconds);
         }
         Ok(())
@@ -132,9 +135,9 @@ mod tests {
         let text = "{\"source\":\"a\",\"build\":2}\n\n{\"source\":\"a\",\"build\":3.5,\"check\":1}\n";
         let durations = Durations::parse(SourceId(0), text).unwrap();
         assert_eq!((durations.build("a"), durations.check("a"), durations.build("b")), (Some(3.5), Some(1.0), None));
-        let text = "{\n{\"source\":\"a\",\"build\":-1}\n{\"build\":1}\n";
+        let text = "{\n{\"source\":\"a\",\"build\":-1}\n{\"build\":1}\n{\"source\":\"a\",\"check\":1e300}\n";
         let wrong = Durations::parse(SourceId(0), text).unwrap_err();
-        assert_eq!(wrong.iter().map(|one| one.span.unwrap().start).collect::<Vec<_>>(), [0, 2, 28]);
+        assert_eq!(wrong.iter().map(|one| one.span.unwrap().start).collect::<Vec<_>>(), [0, 2, 28, 40]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why something is needed, and why something cannot be had.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
@@ -8,10 +8,9 @@ use bedplate_diag::{Diagnostic, Span, nearest};
 use bedplate_model::{Dependency, DependencyKind, RichDependency, parse_rich};
 use bedplate_solve::{Item, PackageId, Request};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeMap;
 
 use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
-use crate::graph::BuildGraph;
+use crate::graph::{BuildGraph, Finding};
 use crate::input::Spec;
 use crate::pool::{Origin, Pool, SpecId};
 use crate::seed::Seed;
@@ -362,6 +361,7 @@ struct Asked {
     dependency: Option<Dependency>,
     is_needed: bool,
     places: Vec<(String, Option<Span>)>,
+    specs: BTreeSet<SpecId>,
     seen: FxHashSet<(Option<SpecId>, Requirement)>,
 }
 
@@ -385,6 +385,9 @@ impl<'a> Unknown<'a> {
         let word = if kind == StepKind::BuildRequires { "build-requires" } else { "requires" };
         let asked = self.found.entry(plain(&dependency)).or_default();
         asked.is_needed |= is_needed;
+        let of_package =
+            if let Asker::Package(package) = requirement.asker { self.pool.spec_of(package) } else { None };
+        asked.specs.extend(spec.or(of_package));
         let key = if requirement.asker == Asker::Root { (spec, requirement) } else { (None, requirement) };
         if asked.seen.insert(key) {
             asked.places.push((format!("{from} {word} it"), span));
@@ -392,7 +395,7 @@ impl<'a> Unknown<'a> {
         asked.dependency = Some(dependency);
     }
 
-    pub(crate) fn diagnostics(self) -> Vec<Diagnostic> {
+    pub(crate) fn findings(self) -> Vec<Finding> {
         let mut known: Vec<&str> = self.pool.universe.provided_names().collect();
         known.sort_unstable();
         let mut excluded: FxHashMap<&str, &Spec> = FxHashMap::default();
@@ -425,8 +428,12 @@ impl<'a> Unknown<'a> {
                 wrong = wrong.note(format!("and {rest} more"), None);
             }
             let names = names(&dependency);
+            let fits = |name: &String| {
+                self.pool.universe.providers(&dependency).is_empty() && !dependency.is_rich() && !name.is_empty()
+            };
             let other_versions: Vec<String> = names
                 .iter()
+                .filter(|name| fits(name))
                 .flat_map(|name| self.pool.universe.providers_of(name, bedplate_model::Sense::ANY, ""))
                 .map(|package| self.pool.describe(package))
                 .collect();
@@ -451,9 +458,12 @@ impl<'a> Unknown<'a> {
                     ),
                 }
             };
-            found.push(wrong);
+            found.push(Finding { diagnostic: wrong, specs: asked.specs.into_iter().collect() });
         }
-        found.sort_by_key(|wrong| (std::cmp::Reverse(wrong.severity), wrong.span.is_none(), wrong.span));
+        found.sort_by_key(|found| {
+            let wrong = &found.diagnostic;
+            (std::cmp::Reverse(wrong.severity), wrong.span.is_none(), wrong.span)
+        });
         found
     }
 }

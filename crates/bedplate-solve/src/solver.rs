@@ -50,14 +50,16 @@ impl<'u> Solver<'u> {
     /// # Errors
     /// Why there is no answer.
     pub fn solve(&mut self, install: &[Item]) -> Result<Solution, Failure> {
-        let missing = explain::missing_locks(&self.catalogue);
-        if !missing.is_empty() {
-            return Err(Failure { problems: missing });
+        self.find(install).ok_or_else(|| self.explain(install))
+    }
+
+    /// Answers a request like [`Self::solve`], without the search for reasons: that takes many times longer.
+    pub fn find(&mut self, install: &[Item]) -> Option<Solution> {
+        if !explain::missing_locks(&self.catalogue).is_empty() {
+            return None;
         }
         let items: Vec<&Item> = install.iter().collect();
-        let Some(mut chosen) = self.search(&items, &[]) else {
-            return Err(explain::explain(&self.catalogue, install));
-        };
+        let mut chosen = self.search(&items, &[])?;
         if self.catalogue.options.recommends {
             chosen = self.with_recommended(&items, chosen);
         }
@@ -66,10 +68,16 @@ impl<'u> Solver<'u> {
         if let Some(wanted) = solution.wanted() {
             let request = Request { install: install.to_vec(), options: self.catalogue.options.clone() };
             if check(self.catalogue.universe, &wanted, &request).is_empty() {
-                return Ok(Solution::new(&self.catalogue, install, wanted));
+                return Some(Solution::new(&self.catalogue, install, wanted));
             }
         }
-        Ok(solution)
+        Some(solution)
+    }
+
+    /// Why there is no answer, where [`Self::find`] has none.
+    pub fn explain(&self, install: &[Item]) -> Failure {
+        let missing = explain::missing_locks(&self.catalogue);
+        if missing.is_empty() { explain::explain(&self.catalogue, install) } else { Failure { problems: missing } }
     }
 
     /// Adds what is recommended, until nothing new is: what one package recommends is wanted as soon as the package is there.

@@ -30,7 +30,7 @@ impl Workspace {
     /// Reads everything, makes the graph, and prints all that is wrong; what is good is in the graph nevertheless.
     pub(crate) fn load(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
         let workspace = Self::load_quietly(args, ui)?;
-        ui.diagnostics(&workspace.graph.diagnostics, &workspace.sources);
+        ui.diagnostics(&workspace.graph.diagnostics(), &workspace.sources);
         Ok(workspace)
     }
 
@@ -85,13 +85,9 @@ impl Workspace {
 
     /// What is wrong with some specs.
     pub(crate) fn diagnostics_about(&self, specs: &[SpecId]) -> Vec<Diagnostic> {
-        let paths: Vec<&str> = specs.iter().map(|spec| self.graph.spec(*spec).path.as_str()).collect();
-        let is_about = |span: Option<Span>| {
-            let place = span.and_then(|span| self.sources.locate(span));
-            place.is_some_and(|(name, _)| paths.contains(&name))
-        };
-        let all = self.graph.diagnostics.iter();
-        all.filter(|one| is_about(one.span) || one.notes.iter().any(|note| is_about(note.span))).cloned().collect()
+        let all = self.graph.findings.iter();
+        let about = all.filter(|finding| finding.specs.iter().any(|spec| specs.contains(spec)));
+        about.map(|finding| finding.diagnostic.clone()).collect()
     }
 
     /// `file:line:column` of a place.

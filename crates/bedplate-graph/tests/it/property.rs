@@ -90,6 +90,6 @@ proptest! {
         let (once, again) = (graph(&text), graph(&text));
         prop_assert_eq!(format!("{:?}", once.nodes), format!("{:?}", again.nodes));
         prop_assert_eq!(format!("{:?}", once.cycles), format!("{:?}", again.cycles));
-        prop_assert_eq!(&once.diagnostics, &again.diagnostics);
+        prop_assert_eq!(&once.findings, &again.findings);
     }
 }

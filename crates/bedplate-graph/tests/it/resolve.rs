@@ -20,7 +20,7 @@ fn what_is_needed_follows_through_packages() {
         seed tools: gcc, make
         ",
     );
-    assert!(graph.is_good(), "{:?}", graph.diagnostics);
+    assert!(graph.is_good(), "{:?}", graph.diagnostics());
     assert_eq!(root(&graph, "app"), "@make libbar libfoo libfoo-devel");
     assert_eq!(waves(&graph), "libbar libfoo | app");
 }
@@ -84,7 +84,7 @@ fn choices_follow_the_rules() {
         ),
     ] {
         let graph = graph(world);
-        assert!(graph.is_good(), "{world}\n{:?}", graph.diagnostics);
+        assert!(graph.is_good(), "{world}\n{:?}", graph.diagnostics());
         assert_eq!(root(&graph, "x"), want, "{world}");
     }
 }
@@ -104,7 +104,7 @@ fn capabilities_of_builds_are_guessed_until_a_build_teaches_them() {
           files other-devel: /usr/lib64/pkgconfig/*
         ";
     let graph = graph(text);
-    assert!(graph.is_good(), "{:?}", graph.diagnostics);
+    assert!(graph.is_good(), "{:?}", graph.diagnostics());
     assert_eq!(root(&graph, "x"), "foo-devel libpng-devel perl-A-B");
     let chain = graph.why_in_build(id(&graph, "x"), Goal::Spec(id(&graph, "libpng"))).unwrap();
     assert!(chain[0].is_guess);
@@ -138,7 +138,7 @@ fn what_a_repository_has_in_the_same_version_is_not_built() {
         seed tools: gcc
         ",
     );
-    assert!(graph.is_good(), "{:?}", graph.diagnostics);
+    assert!(graph.is_good(), "{:?}", graph.diagnostics());
     assert_eq!(graph.node(graph.build_node(id(&graph, "lib"))).state, State::Built);
     assert_eq!(waves(&graph), "z | app");
     assert_eq!(root(&graph, "app"), "lib lib-devel z");
@@ -157,7 +157,7 @@ fn checks_have_roots_of_their_own_and_keep_nobody_waiting() {
         ",
     );
     // As one build the two would wait for each other.
-    assert!(graph.is_good() && graph.cycles.is_empty(), "{:?}", graph.diagnostics);
+    assert!(graph.is_good() && graph.cycles.is_empty(), "{:?}", graph.diagnostics());
     assert_eq!(waves(&graph), "a | b | a?");
 }
 
@@ -222,7 +222,7 @@ fn the_solver_chooses_where_the_rules_end_in_a_conflict() {
           package w: conflicts a
         ",
     );
-    assert!(graph.is_good(), "{:?}", graph.diagnostics);
+    assert!(graph.is_good(), "{:?}", graph.diagnostics());
     assert_eq!(root(&graph, "x"), "b w");
     assert_eq!(root(&graph, "y"), "b");
     assert_eq!(waves(&graph), "a b w | x y");

@@ -219,5 +219,5 @@ pub(crate) fn problems(graph: &BuildGraph, text: &str) -> Vec<String> {
         }
         shown
     };
-    graph.diagnostics.iter().map(show).collect()
+    graph.diagnostics().iter().map(show).collect()
 }

@@ -72,21 +72,22 @@ fn around(workspace: &Workspace, start: &[SpecId], depth: u32) -> FxHashSet<Spec
             needs.into_iter().filter_map(|(_, package)| graph.pool.spec_of(package)).collect()
         })
         .collect();
-    let mut shown: FxHashSet<SpecId> = start.iter().copied().collect();
-    for forwards in [true, false] {
+    let mut users: Vec<Vec<SpecId>> = vec![Vec::new(); direct.len()];
+    for (from, needs) in graph.spec_ids().zip(&direct) {
+        needs.iter().for_each(|need| users[need.0 as usize].push(from));
+    }
+    let mut shown: FxHashSet<SpecId> = FxHashSet::default();
+    for ways in [&direct, &users] {
+        let mut seen: FxHashSet<SpecId> = start.iter().copied().collect();
         let mut edge: Vec<SpecId> = start.to_vec();
         for _ in 0..depth {
-            let next: Vec<SpecId> = if forwards {
-                edge.iter().flat_map(|spec| direct[spec.0 as usize].iter().copied()).collect()
-            } else {
-                let uses = |spec: &SpecId| direct[spec.0 as usize].iter().any(|need| edge.contains(need));
-                graph.spec_ids().filter(uses).collect()
-            };
-            shown.extend(&next);
-            edge = next;
-            edge.sort_unstable();
-            edge.dedup();
+            let next = edge.iter().flat_map(|spec| &ways[spec.0 as usize]);
+            edge = next.filter(|spec| seen.insert(**spec)).copied().collect();
+            if edge.is_empty() {
+                break;
+            }
         }
+        shown.extend(seen);
     }
     shown
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &PlanArgs, ui: &Ui) -> Result<Outcome, Failure> {
     ui.print(&text)?;
     // What is wrong elsewhere is no matter of these targets.
     let about = if args.targets.is_empty() {
-        workspace.graph.diagnostics.clone()
+        workspace.graph.diagnostics()
     } else {
         workspace.diagnostics_about(&plan.specs.iter().copied().collect::<Vec<_>>())
     };
