@@ -93,15 +93,23 @@ impl CapabilityLock {
         })
     }
 
-    /// Learns from packages that were built: replaces what was known of each.
+    /// Learns from packages that were built: replaces what was known of each. Of several versions of a package the newest
+    /// counts. Their lists have the marks of headers (`FIND_PROVIDES`, `FIND_REQUIRES`).
     pub fn learn<'a>(&mut self, packages: impl IntoIterator<Item = &'a BinaryPackage>) {
+        let mut newest: BTreeMap<&str, &BinaryPackage> = BTreeMap::new();
         for package in packages {
+            let known = newest.entry(package.name()).or_insert(package);
+            if package.nevra.evr().compare(known.nevra.evr()).is_gt() {
+                *known = package;
+            }
+        }
+        for package in newest.into_values() {
             let source = package.source_rpm.as_deref().unwrap_or_default();
             let learnt = Learnt {
                 source: source_name(source).to_owned(),
                 evr: package.nevra.evr().to_string(),
-                provides: generated(&package.provides, Sense::FIND_PROVIDES, package),
-                requires: generated(&package.requires, Sense::FIND_REQUIRES, package),
+                provides: generated(&package.provides, Sense::FIND_PROVIDES),
+                requires: generated(&package.requires, Sense::FIND_REQUIRES),
                 files: package
                     .files
                     .iter()
@@ -114,20 +122,11 @@ impl CapabilityLock {
     }
 }
 
-/// The generated ones of a header's list. A header marks them; repository metadata does not, and there all count but what
-/// every package has.
-fn generated(list: &[Dependency], mark: Sense, package: &BinaryPackage) -> Vec<Dependency> {
-    let is_marked = list.iter().any(|one| one.sense.intersects(mark));
-    let own = |name: &str| {
-        name == package.name() || name.strip_prefix(package.name()).is_some_and(|rest| rest.starts_with('('))
-    };
-    let mut found: Vec<Dependency> = list
-        .iter()
-        .filter(|one| {
-            if is_marked { one.sense.intersects(mark) } else { !own(&one.name) && !one.name.starts_with("rpmlib(") }
-        })
-        .map(|one| Dependency::new(one.name.clone(), one.evr.clone(), one.sense.relation()))
-        .collect();
+/// The generated ones of a header's list.
+fn generated(list: &[Dependency], mark: Sense) -> Vec<Dependency> {
+    let marked = list.iter().filter(|one| one.sense.intersects(mark));
+    let mut found: Vec<Dependency> =
+        marked.map(|one| Dependency::new(one.name.clone(), one.evr.clone(), one.sense.relation())).collect();
     found.sort_by(|a, b| (&a.name, &a.evr, a.sense).cmp(&(&b.name, &b.evr, b.sense)));
     found.dedup();
     found

@@ -120,13 +120,13 @@ impl CycleGroup {
     }
 }
 
-/// Something that is wrong, and the specs that it is about.
+/// Something that is wrong, and what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What is wrong.
     pub diagnostic: Diagnostic,
-    /// The specs that cannot be built, or whose packages cannot be installed, for that.
-    pub specs: Vec<SpecId>,
+    /// The builds and checks that cannot run for that; of a package that cannot be installed, its build.
+    pub about: Vec<(SpecId, NodeKind)>,
 }
 
 /// The graph of all specs.
@@ -249,8 +249,12 @@ impl BuildGraph {
         let mut check_nodes = Vec::new();
         for (id, root) in checks {
             let build = &self.nodes[id.0 as usize];
-            let state =
-                if root.closure.unmet.is_empty() || build.state == State::Built { build.state } else { State::Blocked };
+            let state = if (root.closure.unmet.is_empty() && !root.closure.is_unsolvable) || build.state == State::Built
+            {
+                build.state
+            } else {
+                State::Blocked
+            };
             let mut needs = specs_in(&self.pool, &root.closure);
             needs.retain(|need| need != id);
             let recorded = durations.check(&self.spec(*id).name);

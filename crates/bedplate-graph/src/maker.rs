@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
 use crate::cycles::{self, Component, Unit};
-use crate::graph::{CutUnit, Cycle, CycleGroup, Finding, is_built, specs_in};
+use crate::graph::{CutUnit, Cycle, CycleGroup, Finding, NodeKind, is_built, specs_in};
 use crate::input::Spec;
 use crate::pool::{Origin, Pool, SpecId};
 use crate::seed::Seed;
@@ -32,7 +32,7 @@ pub(crate) fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Finding> {
                 .note(format!("the other is {}", known.path), known.span)
                 .hint("take one of them away, or give it another name");
             wrong.span = specs[at].span;
-            findings.push(Finding { diagnostic: wrong, specs: vec![spec_id(at)] });
+            findings.push(Finding { diagnostic: wrong, about: vec![(spec_id(at), NodeKind::Build)] });
             specs[at].excluded = Some(format!("{} has the same name", specs[first[&specs[at].name]].path));
             continue;
         }
@@ -45,7 +45,7 @@ pub(crate) fn refuse_duplicates(specs: &mut [Spec]) -> Vec<Finding> {
                     .note(format!("the other is {}", known.path), known.span)
                     .hint("only one spec may make a package of one name, version and architecture");
                 wrong.span = specs[at].span;
-                findings.push(Finding { diagnostic: wrong, specs: vec![spec_id(at)] });
+                findings.push(Finding { diagnostic: wrong, about: vec![(spec_id(at), NodeKind::Build)] });
             }
             made.entry(nevra).or_insert(at);
         }
@@ -149,29 +149,35 @@ impl Maker<'_> {
 
     /// A finding for each root that has no solution. Builds of such roots are blocked; of checks only the check is.
     pub(crate) fn unsolvable_roots(&mut self, checks: &[(SpecId, Root)]) -> Vec<Finding> {
-        let builds = self.roots.iter().enumerate().map(|(at, root)| (spec_id(at), root, "build"));
+        let builds = self.roots.iter().enumerate().map(|(at, root)| (spec_id(at), root, NodeKind::Build));
         // A check's root holds that of the build: one and the same conflict is told once.
         let own = |id: &SpecId| !self.roots[id.0 as usize].closure.is_unsolvable;
-        let checks = checks.iter().filter(|(id, _)| own(id)).map(|(id, root)| (*id, root, "check"));
+        let checks = checks.iter().filter(|(id, _)| own(id)).map(|(id, root)| (*id, root, NodeKind::Check));
         let bad: Vec<_> = builds
             .chain(checks)
             .filter(|(id, root, _)| root.closure.is_unsolvable && !is_built(self.pool, &self.specs[id.0 as usize], *id))
             .collect();
         let mut found = Vec::new();
-        for (at, (id, root, word)) in bad.iter().enumerate() {
+        for (at, (id, root, kind)) in bad.iter().enumerate() {
+            let word = if *kind == NodeKind::Build { "build" } else { "check" };
             let spec = &self.specs[id.0 as usize];
             let message = format!("the {word} root of `{}` has no solution", spec.name);
             let mut wrong = Diagnostic::error("unsolvable-root", message);
             if at < MAX_EXPLAINED {
-                wrong = wrong.note(self.why_unsolvable(spec, *word == "check", root), None);
+                wrong = wrong.note(self.why_unsolvable(spec, *kind == NodeKind::Check, root), None);
             } else {
                 wrong = wrong.note(format!("reasons are told of the first {MAX_EXPLAINED} such roots only"), None);
             }
+            for unwanted in &spec.build_conflicts {
+                let text = format!("{} has `BuildConflicts: {}`", spec.name, unwanted.dependency);
+                wrong = wrong.note(text, unwanted.span);
+            }
             wrong.span = spec.span;
             let hint = "change a requirement, or add a package that fits together with the others";
-            found.push(Finding { diagnostic: wrong.hint(hint), specs: vec![*id] });
+            found.push(Finding { diagnostic: wrong.hint(hint), about: vec![(*id, *kind)] });
         }
-        let blocked: Vec<SpecId> = bad.iter().filter(|(_, _, word)| *word == "build").map(|(id, _, _)| *id).collect();
+        let blocked: Vec<SpecId> =
+            bad.iter().filter(|(_, _, kind)| *kind == NodeKind::Build).map(|(id, _, _)| *id).collect();
         self.blocked.extend(blocked);
         found
     }
@@ -365,7 +371,10 @@ impl Maker<'_> {
                 let hint = format!(
                     "neither the seed nor a repository provides `{capability}`: add it to a group of the seed, or give a repository that has it prebuilt"
                 );
-                found.push(Finding { diagnostic: wrong.hint(hint), specs: cycle.specs.clone() });
+                found.push(Finding {
+                    diagnostic: wrong.hint(hint),
+                    about: cycle.specs.iter().map(|spec| (*spec, NodeKind::Build)).collect(),
+                });
             }
         }
         found
@@ -384,7 +393,8 @@ impl Maker<'_> {
                 self.blocked.insert(id);
             }
             for requirement in &root.closure.unmet {
-                unknown.in_root(id, *requirement);
+                let kind = if is_check { NodeKind::Check } else { NodeKind::Build };
+                unknown.in_root(id, kind, *requirement);
             }
         }
         let none = FxHashSet::default();

@@ -237,6 +237,8 @@ struct Own {
     origins: Vec<Origin>,
     prebuilt: Vec<(usize, u32)>,
     guessed: Vec<(usize, String)>,
+    /// Requirements that an earlier version had.
+    stale: Vec<(usize, String)>,
     /// Capabilities with wildcards, by the package that may have them.
     patterns: Vec<(usize, String)>,
     path_patterns: Vec<(usize, String)>,
@@ -266,6 +268,7 @@ impl Own {
                 let needs: Vec<Dependency> = needs.collect();
                 if is_stale {
                     self.guessed.extend(new.iter().map(|one| (at, one.name.clone())));
+                    self.stale.extend(needs.iter().map(|one| (at, one.name.clone())));
                 }
                 package.provides.extend(new);
                 package.requires.extend(needs);
@@ -319,6 +322,13 @@ impl Own {
                     package.provides.push(Dependency::new(name.clone(), "", Sense::ANY));
                 }
                 self.guessed.push((at, name.clone()));
+            }
+        }
+        // What an earlier version needed and nothing provides now, this version will not need.
+        for (at, name) in std::mem::take(&mut self.stale) {
+            let is_given = self.guessed.iter().any(|(_, given)| *given == name);
+            if wanted.binary_search(&name).is_ok() && !is_given {
+                self.packages[at].requires.retain(|one| one.name != name);
             }
         }
         self.guessed.drain(..).map(|(at, name)| (id_of(at), name)).collect()

@@ -10,7 +10,7 @@ use bedplate_solve::{Item, PackageId, Request};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
-use crate::graph::{BuildGraph, Finding};
+use crate::graph::{BuildGraph, Finding, NodeKind};
 use crate::input::Spec;
 use crate::pool::{Origin, Pool, SpecId};
 use crate::seed::Seed;
@@ -361,7 +361,7 @@ struct Asked {
     dependency: Option<Dependency>,
     is_needed: bool,
     places: Vec<(String, Option<Span>)>,
-    specs: BTreeSet<SpecId>,
+    about: BTreeSet<(SpecId, NodeKind)>,
     seen: FxHashSet<(Option<SpecId>, Requirement)>,
 }
 
@@ -371,26 +371,30 @@ impl<'a> Unknown<'a> {
     }
 
     /// A build root asks for it.
-    pub(crate) fn in_root(&mut self, spec: SpecId, requirement: Requirement) {
-        self.add(Some(spec), requirement, true);
+    pub(crate) fn in_root(&mut self, spec: SpecId, kind: NodeKind, requirement: Requirement) {
+        self.add(Some(spec), kind, requirement, true);
     }
 
     /// A package asks for it.
     pub(crate) fn of_package(&mut self, requirement: Requirement) {
-        self.add(None, requirement, false);
+        self.add(None, NodeKind::Build, requirement, false);
     }
 
-    fn add(&mut self, spec: Option<SpecId>, requirement: Requirement, is_needed: bool) {
-        let (kind, from, dependency, span) = asked(self.pool, self.specs, spec, requirement);
-        let word = if kind == StepKind::BuildRequires { "build-requires" } else { "requires" };
+    fn add(&mut self, spec: Option<SpecId>, kind: NodeKind, requirement: Requirement, is_needed: bool) {
+        let (step, from, dependency, span) = asked(self.pool, self.specs, spec, requirement);
+        let text = match (step, kind) {
+            (StepKind::BuildRequires, NodeKind::Build) => format!("{from} build-requires it"),
+            (StepKind::BuildRequires, NodeKind::Check) => format!("{from} build-requires it for its check"),
+            (StepKind::Requires, _) => format!("{from} requires it"),
+        };
         let asked = self.found.entry(plain(&dependency)).or_default();
         asked.is_needed |= is_needed;
         let of_package =
             if let Asker::Package(package) = requirement.asker { self.pool.spec_of(package) } else { None };
-        asked.specs.extend(spec.or(of_package));
+        asked.about.extend(spec.map(|spec| (spec, kind)).or(of_package.map(|spec| (spec, NodeKind::Build))));
         let key = if requirement.asker == Asker::Root { (spec, requirement) } else { (None, requirement) };
         if asked.seen.insert(key) {
-            asked.places.push((format!("{from} {word} it"), span));
+            asked.places.push((text, span));
         }
         asked.dependency = Some(dependency);
     }
@@ -458,7 +462,7 @@ impl<'a> Unknown<'a> {
                     ),
                 }
             };
-            found.push(Finding { diagnostic: wrong, specs: asked.specs.into_iter().collect() });
+            found.push(Finding { diagnostic: wrong, about: asked.about.into_iter().collect() });
         }
         found.sort_by_key(|found| {
             let wrong = &found.diagnostic;

@@ -72,6 +72,9 @@ const FLAG_GHOST: u32 = 1 << 6;
 const MODE_TYPE: u16 = 0o170_000;
 const MODE_DIRECTORY: u16 = 0o040_000;
 /// What makes a requirement one that has to be there before the package: `pre="1"`.
+/// What marks a dependency that rpm's generators found. Metadata does not have it.
+const MARKS: Sense = Sense::from_bits(Sense::FIND_REQUIRES.bits() | Sense::FIND_PROVIDES.bits());
+
 const PRE: Sense = Sense::from_bits(Sense::PREREQ.bits() | Sense::SCRIPT_PRE.bits() | Sense::SCRIPT_POST.bits());
 
 /// What the headers do not say of a package.
@@ -230,11 +233,21 @@ fn dependencies(main: &Header<'_>, names: Tag, flags: Tag, versions: Tag) -> Vec
         .collect()
 }
 
+/// Takes away what only a header has, so that a package is the one that metadata describes.
+pub(crate) fn without_marks(mut package: RepositoryPackage) -> RepositoryPackage {
+    for kind in BinaryPackage::KINDS {
+        for one in package.package.dependencies_mut(kind).into_iter().flatten() {
+            one.sense = one.sense.without(MARKS);
+        }
+    }
+    package
+}
+
 fn dependency(name: Cow<'_, str>, sense: Sense, version: &str) -> Dependency {
     let relation = sense.relation();
     // Without a relation, or with one that is none (`<>`), metadata has no version.
     let known = matches!(relation.operator(), "<" | "<=" | "=" | ">=" | ">");
-    let kept = if sense.intersects(PRE) { Sense::PREREQ } else { Sense::ANY };
+    let kept = (sense & MARKS) | if sense.intersects(PRE) { Sense::PREREQ } else { Sense::ANY };
     match known {
         true => Dependency::new(name, plain_version(version), relation | kept),
         false => Dependency::new(name, "", kept),
@@ -271,12 +284,12 @@ fn requirements(all: Vec<Dependency>, provides: &[Dependency], files: &[PackageF
             continue;
         }
         match last.entry(one.name.clone()) {
-            Entry::Occupied(seen) if *seen.get() == (one.evr.clone(), one.sense) => continue,
+            Entry::Occupied(seen) if *seen.get() == (one.evr.clone(), one.sense.without(MARKS)) => continue,
             Entry::Occupied(mut seen) => {
-                seen.insert((one.evr.clone(), one.sense));
+                seen.insert((one.evr.clone(), one.sense.without(MARKS)));
             }
             Entry::Vacant(free) => {
-                free.insert((one.evr.clone(), one.sense));
+                free.insert((one.evr.clone(), one.sense.without(MARKS)));
             }
         }
         kept.push(one);

@@ -33,6 +33,6 @@ pub use folder::Progress;
 pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_primary_path};
 pub use problem::{Finding, Findings, Problem};
 pub use query::{Capability, NamePattern, QueryError, Selection};
-pub use repository::{LoadOptions, Repository, VerifySignature, load, same_names};
+pub use repository::{LoadOptions, Repository, VerifySignature, load, read_built, same_names};
 pub use rpm::{Payload, ReadPackage, read_package};
 pub use verify::{Verified, VerifyOptions, verify};

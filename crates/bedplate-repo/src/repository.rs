@@ -12,7 +12,7 @@ use crate::data::{self, Check};
 use crate::folder::{self, Identity, Progress};
 use crate::metadata::{self, lists, primary, repomd::Repomd};
 use crate::problem::{Finding, Findings};
-use crate::{Changelog, Checksum, Problem, RepositoryPackage};
+use crate::{Changelog, Checksum, Problem, RepositoryPackage, conventions};
 
 /// Decides whether a detached signature is that of a text, by someone who is trusted.
 pub trait VerifySignature: Sync {
@@ -111,6 +111,27 @@ pub fn load<P: AsRef<Path>>(paths: &[P], options: &LoadOptions<'_>) -> Result<Ve
     Err(findings)
 }
 
+/// Reads the RPMs below some folders, repodata or not. Unlike those of [`load`], their provides and requirements keep the marks
+/// `FIND_PROVIDES` and `FIND_REQUIRES` of what rpm's generators found.
+///
+/// # Errors
+/// All that is wrong with the packages.
+pub fn read_built<P: AsRef<Path>>(
+    folders: &[P],
+    progress: Option<&Progress<'_>>,
+) -> Result<Vec<BinaryPackage>, Findings> {
+    let mut findings = Findings::default();
+    let mut all = Vec::new();
+    for path in folders.iter().map(AsRef::as_ref) {
+        let files = folder::package_files(path, &mut findings);
+        if files.is_empty() && !findings.has_errors() {
+            findings.add(path, Problem::NoRepository);
+        }
+        all.extend(folder::read_packages(&files, 0, |one| one.package, progress, &mut findings));
+    }
+    if findings.has_errors() { Err(findings) } else { Ok(all) }
+}
+
 /// Different packages of one name, version and architecture in different repositories: which of them would be taken is an
 /// accident.
 pub fn same_names(repositories: &[Repository]) -> Findings {
@@ -155,7 +176,8 @@ fn load_one(path: &Path, options: &LoadOptions<'_>, findings: &mut Findings) -> 
         findings.add(path, Problem::Unsigned);
         return None;
     }
-    let mut packages = folder::read_packages(&files, options.changelogs, |package| package, options.progress, findings);
+    let mut packages =
+        folder::read_packages(&files, options.changelogs, conventions::without_marks, options.progress, findings);
     packages.sort_by(|a, b| folder::order(&Identity::of(a), &Identity::of(b)));
     unique(path, &mut packages, findings);
     Some(Repository { path: path.to_owned(), revision: None, packages, warnings: Vec::new() })

@@ -11,6 +11,7 @@ use crate::folder::{Progress, tell};
 use crate::problem::Findings;
 use crate::repository::read_repodata;
 use crate::{LoadOptions, Payload, Problem, RepositoryPackage, VerifySignature, read_package};
+use crate::{conventions, folder as folders};
 
 /// What to check of a repository beyond its metadata.
 #[derive(Clone, Copy, Default)]
@@ -36,8 +37,10 @@ impl std::fmt::Debug for VerifyOptions<'_> {
 /// What was looked at, and what is wrong with it.
 #[derive(Debug)]
 pub struct Verified {
-    /// How many packages the metadata describes.
+    /// How many packages the metadata describes; of a folder without it, how many it has.
     pub packages: usize,
+    /// True if the package files were read, too.
+    pub files_read: bool,
     /// Everything that is wrong or odd, sorted by path and place.
     pub findings: Findings,
 }
@@ -48,14 +51,13 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
     let mut findings = Findings::default();
     if let Err(error) = std::fs::read_dir(folder) {
         findings.add(folder, Problem::Io(error));
-        return Verified { packages: 0, findings };
+        return Verified { packages: 0, files_read: false, findings };
     }
     if !data::repomd_path(folder).exists() {
-        findings.add(folder, Problem::NoRepository);
-        return Verified { packages: 0, findings };
+        return verify_plain(folder, options, findings);
     }
     let Some(repomd) = data::read_repomd(folder, options.signature, &mut findings) else {
-        return Verified { packages: 0, findings };
+        return Verified { packages: 0, files_read: false, findings };
     };
     let read = LoadOptions { files: true, changelogs: usize::MAX, ..LoadOptions::default() };
     let packages = read_repodata(folder, &repomd, &read, Check::Full, &mut findings);
@@ -75,7 +77,33 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
         found.into_iter().for_each(|one| findings.extend(one));
     }
     findings.sort();
-    Verified { packages: packages.len(), findings }
+    Verified { packages: packages.len(), files_read: options.packages, findings }
+}
+
+/// Checks the packages of a folder without repodata, each against itself, the digest of its payload included.
+fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findings) -> Verified {
+    let files = folders::package_files(folder, &mut findings);
+    if files.is_empty() && !findings.has_errors() {
+        findings.add(folder, Problem::NoRepository);
+    } else if options.signature.is_some() {
+        findings.add(folder, Problem::Unsigned);
+    }
+    let count = AtomicUsize::new(0);
+    let check = |file: &folders::PackageFile| {
+        let mut found = Findings::default();
+        let read = read_package(&file.path, &file.location, 0, Payload::Digest);
+        tell(options.progress, &count, files.len());
+        let problems = match read {
+            Ok(read) => read.warnings,
+            Err(problems) => problems,
+        };
+        problems.into_iter().for_each(|problem| found.add(&file.path, problem));
+        found
+    };
+    let found: Vec<Findings> = files.par_iter().map(check).collect();
+    found.into_iter().for_each(|one| findings.extend(one));
+    findings.sort();
+    Verified { packages: files.len(), files_read: true, findings }
 }
 
 fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) -> Findings {
@@ -103,7 +131,7 @@ fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) ->
     }
     match read_package(&path, &package.location, usize::MAX, Payload::Digest) {
         Ok(read) => {
-            let header = read.package;
+            let header = conventions::without_marks(read.package);
             let expected = package.checksum;
             let found = if expected.kind() == header.checksum.kind() {
                 Ok(header.checksum)

@@ -130,7 +130,12 @@ pub(crate) fn read_checked<T>(
     ui: &Ui,
     parse: impl FnOnce(bedplate_diag::SourceId, &str) -> Result<T, Vec<Diagnostic>>,
 ) -> Result<T, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io("cannot read", path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::io("cannot read", path, &error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::input(format!("{path}:{line}: the text is not UTF-8"))
+    })?;
     let mut sources = Sources::new();
     let id = sources.add(Source::new(path, text.as_str()));
     parse(id, &text).map_err(|diagnostics| {

@@ -127,7 +127,7 @@ impl Ui {
                 let kind = if n == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
                 group = group.element(
                     Snippet::source(excerpt.text.as_str())
-                        .path(excerpt.source.name())
+                        .path(plain_path(excerpt.source.name()))
                         .line_start(excerpt.line)
                         .annotation(kind.span(excerpt.range.0..excerpt.range.1)),
                 );
@@ -172,6 +172,19 @@ impl Drop for Counter {
             let _ = std::io::stderr().write_all(b"\r\x1b[K");
         }
     }
+}
+
+/// A path for a message: control characters, which a terminal would obey, are written as `\\xNN`.
+pub(crate) fn plain_path(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c.is_control() {
+            plain.push_str(&format!("\\x{:02x}", u32::from(c)));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
 /// The lines around a span, cut to a size that a person can read.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use bedplate_diag::{Diagnostic, Severity, SourceId, Sources, Span};
-use bedplate_graph::{BuildGraph, CapabilityLock, Durations, Fetch, Inputs, Seed, Spec, SpecId, SpecPackage, Wanted};
+use bedplate_graph::{
+    BuildGraph, CapabilityLock, Durations, Fetch, Inputs, NodeKind, Seed, Spec, SpecId, SpecPackage, Wanted,
+};
 use bedplate_model::{BinaryPackage, Dependency, DependencyKind};
 use bedplate_solve::PackageId;
 use bedplate_spec::{BuildSection, Evaluation, Package, SourcePackage, Tag};
@@ -83,17 +85,17 @@ impl Workspace {
         self.bad_specs == 0 && self.graph.is_good()
     }
 
-    /// What is wrong with some specs.
-    pub(crate) fn diagnostics_about(&self, specs: &[SpecId]) -> Vec<Diagnostic> {
+    /// What is wrong with some builds and checks.
+    pub(crate) fn diagnostics_about(&self, wanted: impl Fn(SpecId, NodeKind) -> bool) -> Vec<Diagnostic> {
         let all = self.graph.findings.iter();
-        let about = all.filter(|finding| finding.specs.iter().any(|spec| specs.contains(spec)));
+        let about = all.filter(|finding| finding.about.iter().any(|(spec, kind)| wanted(*spec, *kind)));
         about.map(|finding| finding.diagnostic.clone()).collect()
     }
 
     /// `file:line:column` of a place.
     pub(crate) fn place(&self, span: Option<Span>) -> Option<String> {
         let (name, at) = self.sources.locate(span?)?;
-        Some(format!("{name}:{}:{}", at.line, at.column))
+        Some(format!("{}:{}:{}", crate::ui::plain_path(name), at.line, at.column))
     }
 
     /// What a name of the command line means: a spec by its name, packages by name or NEVRA, or those that provide it.

@@ -56,6 +56,13 @@ fn choices_follow_the_rules() {
         ("spec x 1-1\n needs b\nrepo r: b 1-1: requires c\nrepo r: b 2-1: requires d\nseed s: c, d", "@b @d"),
         // The seed does not stand in for a spec only because it is there for something else.
         ("spec x 1-1\n needs only, a\nspec a 1-1\nseed s: only", "@only a"),
+        // The newest, whatever stands between.
+        (
+            "spec x 1-1\n needs v\nrepo r: a 1-1: provides v\nrepo r: b 1-1: provides v\nrepo s: a 2-1: provides v; requires new\nseed s: new",
+            "@a @new",
+        ),
+        // A package of a repository that is in counts; only the seed's does not.
+        ("spec x 1-1\n needs b, v\nspec a 1-1\n package a: provides v\nrepo r: b 1-1: provides v", "@b"),
         // Files.
         ("spec x 1-1\n needs /usr/bin/tool\nspec t 1-1\n files t: /usr/bin/tool", "t"),
         ("spec x 1-1\n needs /usr/bin/tool\nspec t 1-1\n files t: /usr/bin/*", "t"),
@@ -180,7 +187,7 @@ fn unknown_capabilities_are_all_reported_with_places_and_near_names() {
         ";
     let graph = graph(text);
     let want = [
-        "2: unknown-capability: nothing provides `pkgconfig(zlbi)`; a build-requires it; b build-requires it @6; did you mean `pkgconfig(zlib)`?",
+        "2: unknown-capability: nothing provides `pkgconfig(zlbi)`; a build-requires it; b build-requires it for its check @6; did you mean `pkgconfig(zlib)`?",
         "3: unknown-capability: nothing provides `nowhere`; a requires it; add a spec that makes it, a repository that has it, or the package of the seed that does",
         "5: unknown-capability: nothing provides `gone`; b build-requires it; gone.spec makes `gone`, and is left out: not for this machine",
         "5: unknown-capability: nothing provides `zlib >= 9`; b build-requires it; there is zlib-1-1.x86_64, in another version than is asked for",
@@ -245,4 +252,83 @@ fn a_root_without_a_solution_says_why() {
     assert!(found[0].starts_with("1: unsolvable-root: the build root of `x` has no solution; "), "{found:?}");
     assert!(found[0].contains("a-1-1.x86_64 conflicts with `b`"), "{found:?}");
     assert_eq!(waves(&graph), "!x y | a b");
+}
+
+#[test]
+fn a_check_without_a_solution_blocks_itself_only() {
+    let text = "
+        spec x 1-1
+          checks a, b
+        spec a 1-1
+          package a: conflicts b
+        spec b 1-1
+        spec y 1-1
+          needs x
+        ";
+    let graph = graph(text);
+    let found = problems(&graph, text);
+    assert!(found[0].starts_with("1: unsolvable-root: the check root of `x` has no solution; "), "{found:?}");
+    assert_eq!(waves(&graph), "!x? | a b x | y");
+}
+
+#[test]
+fn build_conflicts_count_also_where_they_are_rich() {
+    let text = "
+        spec x 1-1
+          needs a, b
+          fights (a and b)
+        spec a 1-1
+        spec b 1-1
+        ";
+    let graph = graph(text);
+    let found = problems(&graph, text);
+    assert!(
+        found[0].contains("unsolvable-root") && found[0].contains("x has `BuildConflicts: (a and b)` @3"),
+        "{found:?}"
+    );
+    assert_eq!(waves(&graph), "!x | a b");
+}
+
+#[test]
+fn the_solver_keeps_to_the_preferred_seed() {
+    let graph = graph(
+        "
+        spec x 1-1
+          needs make, w, v
+        spec make 1-1
+        spec a 1-1
+          package a: provides v; conflicts w
+        spec b 1-1
+          package b: provides v
+        spec w 1-1
+        seed tools: make
+        prefer tools
+        ",
+    );
+    assert!(graph.is_good(), "{:?}", graph.diagnostics());
+    assert_eq!(root(&graph, "x"), "@make b w");
+}
+
+#[test]
+fn many_roots_without_a_solution_are_told_and_a_few_explained() {
+    let mut text = String::from("spec a 1-1\n package a: conflicts b\nspec b 1-1\n");
+    for number in 0..40 {
+        text.push_str(&format!("spec x{number} 1-1\n needs a, b\n"));
+    }
+    let found = problems(&graph(&text), &text);
+    assert_eq!(found.len(), 40);
+    assert_eq!(found.iter().filter(|one| one.contains("a-1-1.x86_64 conflicts with `b`")).count(), 5);
+}
+
+#[test]
+fn what_an_earlier_version_required_and_nothing_has_is_forgotten() {
+    let mut inputs = inputs("spec x 1-1\n needs z\nspec z 2-1\nspec lib 1-1\n");
+    let mut built = inputs.specs[1].packages[0].package.clone();
+    built.nevra = "z-1-1.x86_64".parse().unwrap();
+    built.source_rpm = Some("z-1-1.src.rpm".to_owned());
+    built.requires = ["gone.so.1", "lib"].map(|name| Dependency::new(name, "", Sense::FIND_REQUIRES)).to_vec();
+    inputs.lock.learn([&built]);
+    let graph = BuildGraph::new(inputs);
+    assert!(graph.is_good(), "{:?}", graph.diagnostics());
+    assert_eq!(root(&graph, "x"), "lib z");
 }

@@ -227,7 +227,10 @@ fn what_is_no_repository_says_so() {
     let none = empty.path().join("none");
     let findings = load(&[&none, &empty.path().to_owned()], &LoadOptions::default()).unwrap_err();
     assert_eq!(codes(&findings), ["file-unreadable", "no-repository"]);
-    assert_eq!(codes(&verify(odd(), &VerifyOptions::default()).findings), ["no-repository"]);
+    assert_eq!(codes(&verify(empty.path(), &VerifyOptions::default()).findings), ["no-repository"]);
+    // A plain folder of packages is one: they are checked against themselves.
+    let plain = verify(odd(), &VerifyOptions::default());
+    assert!(plain.findings.all.is_empty() && plain.packages == 5 && plain.files_read, "{plain:?}");
     // An empty repository is one, all the same.
     assert_eq!(create(empty.path(), &CreateOptions::default()).unwrap().packages, 0);
     assert!(read(empty.path()).unwrap().packages.is_empty());

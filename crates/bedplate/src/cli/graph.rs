@@ -19,8 +19,8 @@ pub(crate) struct WorkspaceArgs {
     /// How long earlier builds took (JSON lines) [default: durations.jsonl in the folder of the specs, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) durations: Option<String>,
-    /// Folder of built packages, with or without repodata; may be given again
-    #[arg(long, short = 'r', value_name = "DIR")]
+    /// Folder of built packages, with or without repodata [name: that of the folder]; may be given again
+    #[arg(long, short = 'r', value_name = "[NAME=]DIR")]
     pub(crate) repo: Vec<String>,
     /// Public keys: each repository has to be signed by one of them
     #[arg(long, value_name = "FILE", requires = "repo")]

@@ -39,7 +39,7 @@ pub(crate) enum RepoCommand {
     Query(Box<RepoQueryArgs>),
     /// Write down what builds taught: the capabilities that rpm generated
     ///
-    /// Reads the packages of repositories and gives their generated capabilities as a capability lock (docs/build-graph.md), with
+    /// Reads packages and gives their generated capabilities as a capability lock (docs/build-graph.md), with
     /// which `bedplate graph` and `bedplate plan` need not guess. With `--output`, what the file says of other packages stays.
     #[command(after_help = "Examples:
   bedplate repo capabilities out/RPMS
@@ -63,15 +63,12 @@ pub(crate) enum CompressChoice {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CapabilitiesArgs {
-    /// Folders with `repodata/` or with RPMs
+    /// Folders with RPMs; repodata does not say what was generated, and is not read
     #[arg(value_name = "DIR", required = true)]
     pub(crate) folders: Vec<String>,
     /// Write to a file instead of standard output
     #[arg(long, short = 'o', value_name = "FILE")]
     pub(crate) output: Option<String>,
-    /// Public keys: each repository has to be signed by one of them
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -11,8 +11,8 @@ pub(crate) struct SolveArgs {
     /// Take packages and request from a file that `--dump-problem` wrote; other options are added to its request
     #[arg(long, value_name = "FILE")]
     pub(crate) replay: Option<String>,
-    /// Take packages from this folder, with or without repodata; may be given again
-    #[arg(long, short = 'r', value_name = "DIR", requires = "items")]
+    /// Take packages from this folder, with or without repodata [name: that of the folder]; may be given again
+    #[arg(long, short = 'r', value_name = "[NAME=]DIR", requires = "items")]
     pub(crate) repo: Vec<String>,
     /// Public keys: each repository has to be signed by one of them
     #[arg(long, value_name = "FILE", requires = "repo")]

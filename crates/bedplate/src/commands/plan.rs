@@ -22,11 +22,8 @@ pub(crate) fn run(args: &PlanArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let text = if args.json { format!("{:#}\n", plan.json()) } else { plan.text() };
     ui.print(&text)?;
     // What is wrong elsewhere is no matter of these targets.
-    let about = if args.targets.is_empty() {
-        workspace.graph.diagnostics()
-    } else {
-        workspace.diagnostics_about(&plan.specs.iter().copied().collect::<Vec<_>>())
-    };
+    let about = workspace.diagnostics_about(|spec, kind| plan.nodes.contains(&(spec, kind)));
+    let about = if args.targets.is_empty() && !args.no_check { workspace.graph.diagnostics() } else { about };
     ui.diagnostics(&about, &workspace.sources);
     let has_spec_errors = args.targets.is_empty() && workspace.bad_specs > 0;
     let is_bad = has_spec_errors || !plan.blocked.is_empty() || about.iter().any(bedplate_diag::Diagnostic::is_error);
@@ -71,8 +68,10 @@ struct Plan<'a> {
     specs: BTreeSet<SpecId>,
     /// What runs, by wave.
     steps: Vec<NodeId>,
+    /// What runs, and what would if it were not blocked.
+    nodes: BTreeSet<(SpecId, NodeKind)>,
     built: Vec<SpecId>,
-    blocked: Vec<SpecId>,
+    blocked: Vec<NodeId>,
     groups: BTreeSet<u32>,
 }
 
@@ -83,6 +82,7 @@ impl<'a> Plan<'a> {
             workspace,
             specs: BTreeSet::new(),
             steps: Vec::new(),
+            nodes: BTreeSet::new(),
             built: Vec::new(),
             blocked: Vec::new(),
             groups: BTreeSet::new(),
@@ -95,6 +95,9 @@ impl<'a> Plan<'a> {
             }
             let node = graph.node(id);
             plan.specs.insert(node.spec);
+            if matches!(node.state, State::Planned | State::Blocked) {
+                plan.nodes.insert((node.spec, node.kind));
+            }
             match node.state {
                 State::Planned => {
                     plan.steps.push(id);
@@ -105,7 +108,7 @@ impl<'a> Plan<'a> {
                     }
                 }
                 State::Blocked => {
-                    plan.blocked.push(node.spec);
+                    plan.blocked.push(id);
                     open.extend(graph.node_needs(id));
                 }
                 State::Built if node.kind == NodeKind::Build => plan.built.push(node.spec),
@@ -115,7 +118,6 @@ impl<'a> Plan<'a> {
         plan.steps.sort_by_key(|id| (graph.node(*id).wave, *id));
         plan.built.sort_unstable();
         plan.blocked.sort_unstable();
-        plan.blocked.dedup();
         plan
     }
 
@@ -189,7 +191,7 @@ impl<'a> Plan<'a> {
             let _ = writeln!(out, "  {word}  {:<40} {about}{took:>8}{mark}", format!("{} {}", spec.name, spec.evr));
         }
         if !self.blocked.is_empty() {
-            let names: Vec<&str> = self.blocked.iter().map(|spec| name(*spec)).collect();
+            let names: Vec<String> = self.blocked.iter().map(|id| node_name(self.workspace, graph.node(*id))).collect();
             let _ = writeln!(out, "\nblocked: {}", names.join(" "));
         }
         out
@@ -226,7 +228,7 @@ impl<'a> Plan<'a> {
             "fetch": fetch,
             "take": take,
             "seed": { "groups": groups, "cuts": cuts },
-            "blocked": self.blocked.iter().map(|spec| name(*spec)).collect::<Vec<_>>(),
+            "blocked": self.blocked.iter().map(|id| node_name(self.workspace, graph.node(*id))).collect::<Vec<_>>(),
         })
     }
 }

@@ -33,16 +33,24 @@ pub(crate) struct ForSolving {
     pub(crate) sha256: FxHashMap<(String, Nevra), String>,
 }
 
-/// The binary packages of repositories as the solver and the build graph take them; a repository is called as its folder is named.
+/// The binary packages of repositories, each `NAME=DIR` or `DIR`, as the solver and the build graph take them.
 ///
 /// Of one package in several repositories, the order of the repositories or their priorities decide.
 pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Result<ForSolving, Failure> {
     let keys = keys::Keys::read(keys)?;
+    let named: Vec<(String, &str)> = folders.iter().map(|text| name_and_folder(text)).collect();
+    if let Some((name, _)) =
+        named.iter().enumerate().find(|(at, one)| named[..*at].iter().any(|other| other.0 == one.0)).map(|(_, one)| one)
+    {
+        return Err(Failure::input(format!("two repositories are called `{name}`"))
+            .hint("give one another name: `--repo NAME=DIR`"));
+    }
+    let folders: Vec<&str> = named.iter().map(|(_, folder)| *folder).collect();
     let counter = ui.counter("packages read");
     let progress = |done, total| counter.show(done, total);
     let signature = keys::Keys::verifier(keys.as_ref());
     let options = LoadOptions { signature, progress: Some(&progress), ..LoadOptions::default() };
-    let loaded = bedplate_repo::load(folders, &options);
+    let loaded = bedplate_repo::load(&folders, &options);
     drop(counter);
     let repositories = loaded.map_err(|findings| {
         report(&findings.all, ui);
@@ -50,9 +58,8 @@ pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Resul
         Failure { category: findings.category(), message, hint: None }
     })?;
     let mut all = ForSolving { repositories: Vec::new(), sha256: FxHashMap::default() };
-    for mut repository in repositories {
+    for (mut repository, (name, _)) in repositories.into_iter().zip(named) {
         report(&repository.warnings, ui);
-        let name = repository.path.display().to_string();
         repository.packages.retain(|one| !one.package.nevra.arch().is_source());
         for one in &repository.packages {
             if let Checksum::Sha256(_) = one.checksum {
@@ -63,6 +70,20 @@ pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Resul
         all.repositories.push(bedplate_solve::Repository { name, priority: 99, packages });
     }
     Ok(all)
+}
+
+/// `NAME=DIR`, or a folder that gives its own name: a lock with it holds on another machine.
+fn name_and_folder(text: &str) -> (String, &str) {
+    if let Some((name, folder)) = text.split_once('=')
+        && !name.is_empty()
+        && !name.contains('/')
+    {
+        return (name.to_owned(), folder);
+    }
+    let full = std::path::absolute(text).unwrap_or_default();
+    let full = full.canonicalize().unwrap_or(full);
+    let name = full.file_name().map(|name| name.to_string_lossy().into_owned());
+    (name.unwrap_or_else(|| text.to_owned()), text)
 }
 
 /// Runs work on so many threads; 0 and nothing stand for one for each processor.

@@ -49,8 +49,18 @@ fn between(
             Found::Packages(packages) => packages.iter().filter_map(|one| graph.why_installed(*one, *goal)).collect(),
         }
     });
-    let shortest = chains.min_by_key(Vec::len);
-    let closure = if matches!(from, Found::Spec(_)) { "the build root of" } else { "what is installed with" };
+    let mut shortest = chains.min_by_key(Vec::len);
+    let mut closure = if matches!(from, Found::Spec(_)) { "the build root of" } else { "what is installed with" };
+    // A name that is a spec's is mostly a package's, too.
+    if let (None, Found::Spec(spec)) = (&shortest, from) {
+        let packages = graph.pool.packages_of(*spec).flat_map(|one| goals.iter().map(move |goal| (one, *goal)));
+        shortest = packages.filter_map(|(one, goal)| graph.why_installed(one, goal)).min_by_key(Vec::len);
+        closure = if shortest.is_some() {
+            "what is installed with a package of"
+        } else {
+            "the build root or the packages of"
+        };
+    }
     if args.json {
         let chain =
             shortest.as_ref().map(|chain| chain.iter().map(|one| step_json(workspace, one)).collect::<Vec<_>>());
@@ -106,7 +116,7 @@ fn alone(workspace: &Workspace, args: &WhyArgs, found: &Found, ui: &Ui) -> Resul
     ui.print(&out)?;
     // Why it is blocked is what the diagnostics of these specs say.
     let blocked: Vec<SpecId> = blockers(workspace, &specs);
-    let about = workspace.diagnostics_about(&blocked);
+    let about = workspace.diagnostics_about(|spec, _| blocked.contains(&spec));
     ui.diagnostics(&about, &workspace.sources);
     Ok(Outcome::Good)
 }
@@ -160,8 +170,9 @@ fn spec_json(workspace: &Workspace, id: SpecId) -> serde_json::Value {
     debug_assert_eq!(node.kind, NodeKind::Build);
     let users: Vec<_> = graph.direct_users(id).iter().map(|(_, step)| step_json(workspace, step)).collect();
     let name = |spec: &SpecId| graph.spec(*spec).name.clone();
+    let blocked = blockers(workspace, &[id]);
     let problems: Vec<_> = workspace
-        .diagnostics_about(&blockers(workspace, &[id]))
+        .diagnostics_about(|spec, _| blocked.contains(&spec))
         .iter()
         .map(|one| crate::answer::diagnostic(one, &workspace.sources))
         .collect();

@@ -79,7 +79,9 @@ fn why_gives_the_chain_and_what_follows_a_change() {
     let chain = env.run(&arguments(&["why", "--json", "zlib-devel", "zlib-1.0-1.x86_64"])).exits(0);
     let json: Value = serde_json::from_str(&chain.stdout).unwrap();
     assert_eq!(json["chain"][0]["capability"], "zlib = 1.0");
-    env.run(&arguments(&["why", "zlib", "app"])).exits(0).prints("`app` is not in the build root of `zlib`\n");
+    env.run(&arguments(&["why", "zlib", "app"]))
+        .exits(0)
+        .prints("`app` is not in the build root or the packages of `zlib`\n");
     let alone = env.run(&arguments(&["why", "zlib"])).exits(0).stdout;
     let want = "zlib 1.0-1 (specs/zlib/zlib.spec): to be built in wave 1, after 0 builds\n  asked for by 2 builds\n";
     assert!(alone.starts_with(want), "{alone}");
@@ -177,4 +179,42 @@ fn files_that_are_wrong_or_missing_are_named() {
     env.write("specs/durations.jsonl", "");
     env.write("specs/capabilities.lock", "version = 9\n");
     env.run(&arguments(&["plan"])).exits(2).says("this program reads version 1");
+}
+
+#[test]
+fn what_only_a_check_needs_is_no_matter_of_the_build() {
+    let env = world();
+    let spec = std::fs::read_to_string(env.path().join("specs/app/app.spec")).unwrap();
+    env.write("specs/app/app.spec", spec.replace("BuildRequires: cmake", "BuildRequires: nowhere"));
+    let answer = env.run(&arguments(&["plan", "app"])).exits(2).says("app build-requires it for its check");
+    assert!(
+        answer.stdout.contains("build  app") && answer.stdout.contains("blocked: app (check)"),
+        "{}",
+        answer.stdout
+    );
+    env.run(&arguments(&["plan", "app", "--no-check"])).exits(0);
+    env.run(&arguments(&["plan", "--no-check"])).exits(0);
+}
+
+#[test]
+fn why_follows_packages_too_and_every_blocked_build_has_its_reason() {
+    let env = world();
+    env.write("seed.toml", SEED.replace("make = [\"make\"]", "make = [\"make\"]\nsh = [\"/bin/sh\"]"));
+    let spec = |name: &str, more: &str| {
+        format!("Name: {name}\nVersion: 1\nRelease: 1\nSummary: s\nLicense: l\n{more}%description\nd\n%files\n")
+    };
+    env.write("specs/one.spec", spec("one", "Requires: two\n"));
+    env.write("specs/two.spec", spec("two", "Requires: three\n"));
+    env.write("specs/three.spec", spec("three", ""));
+    let chain = env.run(&arguments(&["why", "one", "three"])).exits(0).stdout;
+    assert!(chain.starts_with("`three` is in what is installed with a package of `one`:\n"), "{chain}");
+    assert_eq!(chain.lines().count(), 3, "{chain}");
+    // Nine that ask for the same: the diagnostic names five places, and is about all.
+    for number in 1..10 {
+        env.write(&format!("specs/n{number}.spec"), spec(&format!("n{number}"), "BuildRequires: missing-thing\n"));
+    }
+    for name in ["n1", "n9"] {
+        env.run(&arguments(&["plan", name])).exits(2).says("nothing provides `missing-thing`");
+        env.run(&arguments(&["why", name])).exits(0).says("nothing provides `missing-thing`");
+    }
 }

@@ -100,7 +100,17 @@ fn what_is_wrong_exits_with_2() {
     env.run(&["repo", "query", "./nosuch"]).exits(2).says("./nosuch: ").says("file-unreadable");
     env.run(&["repo", "query", "rpms", "["]).exits(2).says("bad pattern `[`");
     env.run(&["repo", "query", "--whatprovides", "a b", "rpms"]).exits(2).says("write `NAME` or `'NAME >= VERSION'`");
-    env.run(&["repo", "verify", "rpms"]).exits(2).says("[no-repository]").says("`bedplate repo create DIR`");
+    std::fs::create_dir(env.path().join("empty")).unwrap();
+    env.run(&["repo", "verify", "empty"]).exits(2).says("[no-repository]").says("`bedplate repo create DIR`");
+    // Without repodata, the packages themselves; a byte of a payload is found, too.
+    env.run(&["repo", "verify", "rpms"]).exits(0).says("2 packages checked, 0 errors");
+    let tool = env.path().join("rpms/tool-1-2.noarch.rpm");
+    let good = std::fs::read(&tool).unwrap();
+    let mut turned = good.clone();
+    *turned.last_mut().unwrap() ^= 1;
+    std::fs::write(&tool, turned).unwrap();
+    env.run(&["repo", "verify", "rpms"]).exits(2).says("[wrong-digest]");
+    std::fs::write(&tool, good).unwrap();
     env.write("rpms/bad.rpm", [7; 200]);
     env.write("rpms/cut.rpm", [7; 3]);
     let said =

@@ -16,6 +16,7 @@ use crate::ui::Ui;
 pub(crate) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let keys = Keys::read(&args.key)?;
     let (mut packages, mut all) = (0, Vec::new());
+    let mut files_read = true;
     let mut environment = false;
     for folder in &args.folders {
         let counter = ui.counter(format!("{folder}: packages read"));
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome, Failure> {
         let verified = super::on_threads(args.jobs, || verify(Path::new(folder), &options))?;
         drop(counter);
         packages += verified.packages;
+        files_read &= verified.files_read;
         environment |= verified.findings.has_errors() && verified.findings.category() == Category::Environment;
         if args.json {
             let lines: String =
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome, Failure> {
         }
         all.extend(verified.findings.all);
     }
-    let what = if args.packages { "checked" } else { "described, their files not read" };
+    let what = if files_read { "checked" } else { "described, their files not read" };
     ui.summary(&format!(
         "{}: {} {what}, {}",
         many(args.folders.len(), "folder"),
