@@ -3,8 +3,8 @@
 //! The builds of a strongly connected component wait for each other. A *unit* is one `BuildRequires` of one build; a cut is
 //! a set of units that, met by the seed or by prebuilt packages, leaves no cycle. The cut is the answer of a hitting-set
 //! problem that grows: cycles that a cut leaves over become constraints, until none is left. Small problems are solved
-//! exactly (the cut is then a minimum); large ones greedily, and what is not needed is taken out again (it is then minimal:
-//! no unit of it can be spared).
+//! exactly (the cut is then a minimum). For large ones an order of builds is made in which little has to be cut, and what is
+//! not needed is taken out again (the cut is then minimal: no unit of it can be spared).
 
 use rustc_hash::FxHashSet;
 
@@ -40,8 +40,12 @@ pub(crate) struct Cut {
     pub(crate) is_minimum: bool,
 }
 
-/// How many steps the exact search may take.
+/// How many steps the exact search may take, and how many a round of looking for cycles counts for.
 const MAX_STEPS: u32 = 5_000;
+const STEPS_OF_A_ROUND: u32 = 100;
+
+/// Of more units than this, the exact search would not come to its end.
+const MAX_UNITS: usize = 600;
 
 /// The strongly connected components of a graph with more than one node, or with an edge to itself; each sorted, in the
 /// order of their first nodes. Tarjan's algorithm, without recursion.
@@ -158,16 +162,8 @@ impl Component {
     /// A cut of least cost, or one of which no unit can be spared.
     pub(crate) fn cut(&self) -> Cut {
         let costs: Vec<u32> = self.ways.iter().map(|(_, _, cost)| *cost).collect();
-        let mut constraints = Constraints::default();
-        // What leads a build to itself has to be cut, whatever else is.
-        for (at, (from, leads_to, _)) in self.ways.iter().enumerate() {
-            if leads_to.contains(from) {
-                constraints.add(vec![at]);
-            }
-        }
-        let chosen = self.hit_all(&mut constraints, |constraints| Some(greedy(constraints, &costs)));
-        let mut chosen = chosen.unwrap_or_default();
-        // What a greedy search took too much is given back, dearest first.
+        let mut chosen = self.cut_of_an_order();
+        // What the order took too much is given back, dearest first.
         let mut order: Vec<usize> = chosen.iter().copied().collect();
         order.sort_by_key(|unit| (std::cmp::Reverse(costs[*unit]), std::cmp::Reverse(*unit)));
         for unit in order {
@@ -175,11 +171,10 @@ impl Component {
                 chosen.remove(&unit);
             }
         }
-        let mut search = Search { costs: &costs, best: Vec::new(), best_cost: 0, steps: 0 };
-        let exact = self.hit_all(&mut constraints, |constraints| search.least(constraints));
+        let exact = if self.units.len() <= MAX_UNITS { self.least_cut(&costs) } else { None };
         let is_minimum = exact.is_some();
         let cost = |units: &FxHashSet<usize>| units.iter().map(|unit| u64::from(costs[*unit])).sum::<u64>();
-        // Of two that cost the same, the greedy one: it does not depend on how far the search got.
+        // Of two that cost the same, that of the order: it does not depend on how far the search got.
         let chosen = exact.filter(|exact| cost(exact) < cost(&chosen)).unwrap_or(chosen);
         let mut units: Vec<Unit> = chosen.iter().map(|at| self.units[*at]).collect();
         units.sort_unstable();
@@ -203,14 +198,46 @@ impl Component {
         false
     }
 
-    /// Chooses units until no cycle is left: cycles that a choice leaves over become constraints of the next.
-    fn hit_all(
-        &self,
-        constraints: &mut Constraints,
-        mut choose: impl FnMut(&[Vec<usize>]) -> Option<Vec<usize>>,
-    ) -> Option<FxHashSet<usize>> {
+    /// A cut by an order of builds: next is always the spec that most others wait for, less what has to be cut to build it now;
+    /// of equal ones the first.
+    fn cut_of_an_order(&self) -> FxHashSet<usize> {
+        let mut waits: Vec<usize> = self.ways.iter().map(|(_, leads_to, _)| leads_to.len()).collect();
+        let mut users: Vec<Vec<usize>> = vec![Vec::new(); self.specs.len()];
+        for (unit, (_, leads_to, _)) in self.ways.iter().enumerate() {
+            leads_to.iter().for_each(|to| users[*to].push(unit));
+        }
+        // What it costs to build each spec now: its units that lead to what is not built.
+        let mut price = vec![0_i64; self.specs.len()];
+        for (from, leads_to, cost) in &self.ways {
+            price[*from] += if leads_to.is_empty() { 0 } else { i64::from(*cost) };
+        }
+        let gain = |price: &[i64], users: &[Vec<usize>], spec: usize| {
+            i64::try_from(users[spec].len()).unwrap_or(i64::MAX).saturating_sub(price[spec])
+        };
+        let mut cut = FxHashSet::default();
+        let mut open: Vec<usize> = (0..self.specs.len()).collect();
+        while let Some(next) =
+            open.iter().copied().max_by_key(|spec| (gain(&price, &users, *spec), std::cmp::Reverse(*spec)))
+        {
+            open.retain(|spec| *spec != next);
+            cut.extend(self.units_of[next].iter().copied().filter(|unit| waits[*unit] > 0));
+            for unit in std::mem::take(&mut users[next]) {
+                waits[unit] -= 1;
+                if waits[unit] == 0 {
+                    price[self.ways[unit].0] -= i64::from(self.ways[unit].2);
+                }
+            }
+        }
+        cut
+    }
+
+    /// A cut of least cost; `None` if the search takes too long. Cycles that a choice of units leaves over become constraints
+    /// of the next choice, until none is left.
+    fn least_cut(&self, costs: &[u32]) -> Option<FxHashSet<usize>> {
+        let mut search = Search { costs, best: Vec::new(), best_cost: 0, steps: 0 };
+        let mut constraints = Constraints::default();
         loop {
-            let chosen: FxHashSet<usize> = choose(&constraints.list)?.into_iter().collect();
+            let chosen: FxHashSet<usize> = search.least(&constraints.list)?.into_iter().collect();
             let edges = self.edges(&chosen);
             let rest = components(&edges);
             if rest.is_empty() {
@@ -222,6 +249,7 @@ impl Component {
                 constraints.add(self.constraint(&cycle, &chosen));
             }
             debug_assert!(before < constraints.list.len(), "a cycle that is left is one that no constraint is about");
+            search.steps += STEPS_OF_A_ROUND;
         }
     }
 
