@@ -55,7 +55,7 @@ pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
     }
     ui.print(&if args.json { in_json(&universe, &solution) } else { in_text(&universe, &solution) })?;
     if !args.json {
-        ui.summary(&format!("{} packages", solution.packages().len()));
+        ui.summary(&output::many(solution.packages().len(), "package"));
     }
     Ok(Outcome::Good)
 }

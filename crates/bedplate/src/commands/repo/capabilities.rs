@@ -33,7 +33,8 @@ pub(crate) fn run(args: &CapabilitiesArgs, ui: &Ui) -> Result<Outcome, Failure> 
             if changed > 0 || known.is_none() {
                 output::write(path, &lock.to_string())?;
             }
-            ui.summary(&format!("{path}: {} packages, {changed} changed", lock.packages.len()));
+            let packages = output::many(lock.packages.len(), "package");
+            ui.summary(&format!("{path}: {packages}, {changed} changed"));
         }
         None => ui.print(&lock.to_string())?,
     }
