@@ -32,6 +32,13 @@ pub(crate) enum Mode {
     Bootstrap,
 }
 
+impl Mode {
+    /// How the requirement at a place of a root's list is met: those that are cut, without specs.
+    pub(crate) fn of(seeded: &FxHashSet<usize>, at: usize) -> Self {
+        if seeded.contains(&at) { Self::Bootstrap } else { Self::Normal }
+    }
+}
+
 /// A dependency with the packages that meet it.
 #[derive(Debug)]
 pub(crate) enum Want {
@@ -119,6 +126,12 @@ impl<'a> Chooser<'a> {
         let want = Rc::new(want);
         self.wants.borrow_mut().insert(key, Rc::clone(&want));
         want
+    }
+
+    /// What a build asks for, in the order of the list.
+    pub(crate) fn wants_of_build(&self, requires: &[Wanted], seeded: &FxHashSet<usize>) -> Vec<Rc<Want>> {
+        let all = requires.iter().enumerate();
+        all.map(|(at, wanted)| self.want(&wanted.dependency, Mode::of(seeded, at))).collect()
     }
 
     /// The requirements of a package, in the order of its list.

@@ -77,9 +77,15 @@ pub(crate) struct Maker<'a> {
 impl Maker<'_> {
     /// The wants of a root, in the order of [`Spec::build_requires`].
     fn wants(&self, spec: &Spec, seeded: &FxHashSet<usize>) -> Vec<Rc<Want>> {
-        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let all = spec.build_requires.iter().enumerate();
-        all.map(|(at, wanted)| self.chooser.want(&wanted.dependency, mode(at))).collect()
+        self.chooser.wants_of_build(&spec.build_requires, seeded)
+    }
+
+    /// The wants of a check's root: those of the build, and then those of the check only.
+    fn check_wants(&self, spec: &Spec, seeded: &FxHashSet<usize>) -> Vec<Rc<Want>> {
+        let mut wants = self.wants(spec, seeded);
+        let check = spec.check.iter().flatten();
+        wants.extend(check.map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
+        wants
     }
 
     pub(crate) fn root(&self, at: usize, seeded: FxHashSet<usize>) -> Root {
@@ -94,8 +100,7 @@ impl Maker<'_> {
 
     /// The closure of a root's wants. If the rules of choice end in a conflict, the solver chooses.
     fn settle(&self, id: SpecId, wants: &[Rc<Want>], seeded: &FxHashSet<usize>) -> Closure {
-        let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let mut closure = self.chooser.close(wants, mode);
+        let mut closure = self.chooser.close(wants, |at| Mode::of(seeded, at));
         let spec = &self.specs[id.0 as usize];
         let is_good = !closure.is_unsettled && !self.chooser.has_conflict(&closure, &spec.build_conflicts);
         if is_good || !closure.unmet.is_empty() {
@@ -183,17 +188,12 @@ impl Maker<'_> {
     }
 
     fn why_unsolvable(&self, spec: &Spec, is_check: bool, root: &Root) -> String {
-        let mut wants = self.wants(spec, &root.seeded);
-        let check = spec.check.iter().flatten().filter(|_| is_check);
-        wants.extend(check.map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
+        let wants = if is_check { self.check_wants(spec, &root.seeded) } else { self.wants(spec, &root.seeded) };
         let (options, items) = self.request(spec, &wants, &root.seeded, &root.closure);
         match Solver::new(&self.pool.universe, options).solve(&items) {
             Ok(_) => "a rich `BuildConflicts` forbids it, or what cuts its cycle asks for a package of the cycle again"
                 .to_owned(),
-            Err(failure) => {
-                let why: Vec<String> = failure.problems.iter().map(ToString::to_string).collect();
-                why.concat().trim_end().to_owned()
-            }
+            Err(failure) => failure.reasons(),
         }
     }
 
@@ -201,11 +201,11 @@ impl Maker<'_> {
     pub(crate) fn checks(&self) -> Vec<(SpecId, Root)> {
         let mut found = Vec::new();
         for (spec, id) in self.specs.iter().zip(0..) {
-            let Some(check) = spec.check.as_ref().filter(|_| spec.excluded.is_none()) else { continue };
+            if spec.check.is_none() || spec.excluded.is_some() {
+                continue;
+            }
             let seeded = self.roots[id as usize].seeded.clone();
-            let mut wants = self.wants(spec, &seeded);
-            wants.extend(check.iter().map(|wanted| self.chooser.want(&wanted.dependency, Mode::Normal)));
-            let closure = self.settle(SpecId(id), &wants, &seeded);
+            let closure = self.settle(SpecId(id), &self.check_wants(spec, &seeded), &seeded);
             found.push((SpecId(id), Root { closure, seeded }));
         }
         found
@@ -268,15 +268,17 @@ impl Maker<'_> {
         let mut units = Vec::new();
         for spec in members {
             let root = &self.roots[*spec as usize];
-            let mut own: Vec<(Unit, Vec<SpecId>, u32)> = Vec::new();
             // A requirement that is cut already leads to no spec.
             let open = self.wants(&self.specs[*spec as usize], &root.seeded).into_iter().enumerate();
             for (index, want) in open.filter(|(index, _)| !root.seeded.contains(index)) {
                 let unit = Unit { spec: SpecId(*spec), index: u32::try_from(index).unwrap_or(u32::MAX) };
+                let leads_to = self.leads_to(&want, &root.closure, &inside);
+                if leads_to.is_empty() {
+                    continue;
+                }
                 let cost = if self.replacement(unit).is_empty() { IMPOSSIBLE } else { 1 };
-                own.push((unit, self.leads_to(&want, &root.closure, &inside), cost));
+                units.push((unit, leads_to, cost));
             }
-            units.extend(own.into_iter().filter(|(_, to, _)| !to.is_empty()));
         }
         Component::new(members.iter().map(|one| SpecId(*one)).collect(), units)
     }
@@ -313,8 +315,7 @@ impl Maker<'_> {
         if self.chooser.has_condition(&want, &closure) {
             let mut seeded = self.roots[at].seeded.clone();
             seeded.insert(index);
-            let mode = |at| if seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-            closure = self.chooser.close(&self.wants(spec, &seeded), mode);
+            closure = self.chooser.close(&self.wants(spec, &seeded), |at| Mode::of(&seeded, at));
             let known = &self.roots[at].closure.unmet;
             if closure.unmet.iter().any(|one| !known.contains(one)) {
                 return Vec::new();

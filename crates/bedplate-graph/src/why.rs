@@ -240,9 +240,7 @@ impl BuildGraph {
     pub fn why_in_build(&self, spec: SpecId, goal: Goal) -> Option<Vec<Step>> {
         let chooser = Chooser::new(&self.pool);
         let root = &self.roots[spec.0 as usize];
-        let mode = |at| if root.seeded.contains(&at) { Mode::Bootstrap } else { Mode::Normal };
-        let all = self.spec(spec).build_requires.iter().enumerate();
-        let wants: Vec<_> = all.map(|(at, wanted)| chooser.want(&wanted.dependency, mode(at))).collect();
+        let wants = chooser.wants_of_build(&self.spec(spec).build_requires, &root.seeded);
         chain(&chooser, &self.specs, spec, &wants, &root.closure, None, |package| self.is_goal(package, goal))
     }
 
@@ -260,10 +258,10 @@ impl BuildGraph {
         let chooser = Chooser::new(&self.pool);
         let root = &self.roots[spec.0 as usize];
         let (mut found, mut met) = (Vec::new(), Vec::new());
-        for (index, wanted) in self.spec(spec).build_requires.iter().enumerate() {
-            let mode = if root.seeded.contains(&index) { Mode::Bootstrap } else { Mode::Normal };
+        let wants = chooser.wants_of_build(&self.spec(spec).build_requires, &root.seeded);
+        for (index, want) in wants.iter().enumerate() {
             met.clear();
-            chooser.met_by(&chooser.want(&wanted.dependency, mode), &root.closure, false, &mut met);
+            chooser.met_by(want, &root.closure, false, &mut met);
             let requirement = Requirement { asker: Asker::Root, index };
             found.extend(met.iter().map(|one| (step(&self.pool, &self.specs, Some(spec), requirement, *one), *one)));
         }
@@ -307,9 +305,7 @@ impl BuildGraph {
     pub fn why_not_installed(&self, package: PackageId) -> Option<String> {
         let item: Item = self.pool.universe.package(package).nevra.to_string().parse().ok()?;
         let request = Request { install: vec![item], options: self.pool.solver_options() };
-        let failure = bedplate_solve::solve(&self.pool.universe, &request).err()?;
-        let reasons: Vec<String> = failure.problems.iter().map(ToString::to_string).collect();
-        Some(reasons.concat().trim_end().to_owned())
+        bedplate_solve::solve(&self.pool.universe, &request).err().map(|failure| failure.reasons())
     }
 
     /// The specs whose builds have a package of a spec in their roots, directly or through others: what is built again

@@ -7,13 +7,18 @@ use serde::Serialize;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("cannot install what is asked for\n{}", .problems.iter().map(ToString::to_string).collect::<String>().trim_end())]
+#[error("cannot install what is asked for\n{}", self.reasons())]
 pub struct Failure {
     /// Reasons that do not depend on each other.
     pub problems: Vec<Reason>,
 }
 
 impl Failure {
+    /// The trees of all problems as text, without a newline at the end.
+    pub fn reasons(&self) -> String {
+        self.problems.iter().map(ToString::to_string).collect::<String>().trim_end().to_owned()
+    }
+
     /// Who can mend it: the request or the packages, so the input.
     pub fn category(&self) -> Category {
         Category::Input
