@@ -17,10 +17,34 @@ use rayon::prelude::*;
 
 use crate::Problem;
 use crate::problem::{Finding, Findings};
-use crate::xml::{Document, Events, Located, line_column};
+use crate::xml::{Document, Element, Events, Located, Node, line_column};
 
 /// What the reader of one part of a file found: values, and what is wrong with single elements.
 pub(crate) type Part<T> = (Vec<T>, Vec<Located>);
+
+/// Reads the packages of one part; a package with mistakes is `None`, and a mistake of the XML ends the part.
+pub(crate) fn read_packages<'a, T>(
+    mut events: Events<'a>,
+    read: impl Fn(&mut Events<'a>, &Element<'a>, &mut Vec<Located>) -> Result<Option<T>, Located>,
+) -> Part<T> {
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    loop {
+        let package = match events.next() {
+            Ok(Node::Start(element)) if element.name() == "package" => read(&mut events, &element, &mut problems),
+            Ok(Node::Start(_) | Node::End) => continue,
+            Ok(Node::Done) => break,
+            Err(located) => Err(located),
+        };
+        match package {
+            Ok(package) => all.extend(package),
+            Err(located) => {
+                problems.push(located);
+                break;
+            }
+        }
+    }
+    (all, problems)
+}
 
 /// Reads the children of the root in parallel; all that is wrong is noted.
 pub(crate) fn read_parts<T: Send>(

@@ -2,8 +2,8 @@
 
 use bedplate_model::{Nevra, PackageFile};
 
-use super::Part;
 use super::primary::{Named, file};
+use super::{Part, read_packages};
 use crate::xml::{Element, Events, Located, Node};
 use crate::{Changelog, Checksum, Problem};
 
@@ -35,31 +35,11 @@ pub(crate) fn read_other(events: Events<'_>) -> Part<Listed<Changelog>> {
 }
 
 fn read<T>(
-    mut events: Events<'_>,
+    events: Events<'_>,
     child: &str,
     value: impl Fn(&Element<'_>, &str) -> Result<T, Problem>,
 ) -> Part<Listed<T>> {
-    let (mut all, mut problems) = (Vec::new(), Vec::new());
-    loop {
-        match events.next() {
-            Ok(Node::Start(element)) if element.name() == "package" => {
-                match package(&mut events, &element, child, &value, &mut problems) {
-                    Ok(listed) => all.extend(listed),
-                    Err(located) => {
-                        problems.push(located);
-                        break;
-                    }
-                }
-            }
-            Ok(Node::Start(_) | Node::End) => {}
-            Ok(Node::Done) => break,
-            Err(located) => {
-                problems.push(located);
-                break;
-            }
-        }
-    }
-    (all, problems)
+    read_packages(events, |events, element, problems| package(events, element, child, &value, problems))
 }
 
 /// Reads up to the end of a package; an error is one of the XML.

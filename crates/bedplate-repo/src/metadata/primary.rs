@@ -2,7 +2,7 @@
 
 use bedplate_model::{BinaryPackage, Dependency, DependencyKind, Evr, FileKind, Nevra, NevraError, PackageFile, Sense};
 
-use super::Part;
+use super::{Part, read_packages};
 use crate::xml::{Element, Events, Located, Node, number};
 use crate::{Checksum, PackageSize, PackageTime, Problem, RepositoryPackage};
 
@@ -10,26 +10,8 @@ use crate::{Checksum, PackageSize, PackageTime, Problem, RepositoryPackage};
 pub(crate) const ROOT: &str = "metadata";
 
 /// Reads the packages of a part. A package with mistakes is left out, and all its mistakes are noted.
-pub(crate) fn read(mut events: Events<'_>) -> Part<RepositoryPackage> {
-    let (mut packages, mut problems) = (Vec::new(), Vec::new());
-    loop {
-        match events.next() {
-            Ok(Node::Start(element)) if element.name() == "package" => match package(&mut events) {
-                Ok(package) => packages.extend(package.finish(element.offset, &mut problems)),
-                Err(located) => {
-                    problems.push(located);
-                    break;
-                }
-            },
-            Ok(Node::Start(_) | Node::End) => {}
-            Ok(Node::Done) => break,
-            Err(located) => {
-                problems.push(located);
-                break;
-            }
-        }
-    }
-    (packages, problems)
+pub(crate) fn read(events: Events<'_>) -> Part<RepositoryPackage> {
+    read_packages(events, |events, element, problems| Ok(package(events)?.finish(element.offset, problems)))
 }
 
 /// Name, version and architecture as elements have them.
