@@ -1,0 +1,1 @@
+//! The store: blobs, trees and the action cache, by content.

@@ -1,0 +1,1 @@
+//! Plans, schedules and runs actions: all concurrency is here.

@@ -1,0 +1,1 @@
+//! Runs a build in a root of its own, without network, with limits.

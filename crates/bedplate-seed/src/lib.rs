@@ -1,0 +1,1 @@
+//! The seed: a pinned first root out of packages of a distribution.
