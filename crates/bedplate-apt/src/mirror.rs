@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn the_mirror_is_found_among_other_repositories() {
         let line = |uri: &str, suite: &str| format!("'{uri}dists/{suite}/InRelease' some_name_InRelease 0 \n");
-        let cases: [(&[(&str, &str)], Option<&str>); 5] = [
+        type Sources<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(Sources<'_>, Option<&str>); 5] = [
             (
                 &[("http://a/debian-security/", "bookworm-security"), ("http://a/debian/", "bookworm")],
                 Some("http://a/debian/"),
