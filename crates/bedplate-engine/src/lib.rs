@@ -4,6 +4,9 @@
 //! workers are threads. All that happens is one stream of [`Event`]s.
 
 mod event;
+mod excerpt;
+mod history;
+mod jobserver;
 mod run;
 mod scheduler;
 mod simulate;
@@ -15,6 +18,9 @@ pub use event::{
     EVENTS_VERSION, Event, Events, FailedNode, NodeFailure, NodeId, NodeKind, Progress, Sink, State, Summary,
     TimedNode, Usage,
 };
+pub use excerpt::relevant_lines;
+pub use history::History;
+pub use jobserver::{Jobserver, JobserverError, Token};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};
 pub use scheduler::{Limits, Running, Scheduler};
 pub use simulate::{Span, simulate};
