@@ -16,6 +16,7 @@
 //! ```
 
 mod apt;
+mod archive;
 mod deb;
 mod download;
 mod error;
@@ -28,6 +29,7 @@ mod tool;
 mod version;
 
 pub use apt::Apt;
+pub use archive::deb_data;
 pub use deb::{DebFile, Relation};
 pub use download::{Download, Progress};
 pub use error::AptError;

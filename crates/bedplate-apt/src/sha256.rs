@@ -17,6 +17,11 @@ pub struct Sha256(pub [u8; 32]);
 pub struct ParseSha256Error(String);
 
 impl Sha256 {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
     /// The digest and the size of a file.
     ///
     /// # Errors
@@ -79,6 +84,7 @@ mod tests {
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         let empty = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(Sha256::of_file(empty.path()).unwrap(), (text.parse().unwrap(), 0));
+        assert_eq!(Sha256::of(b"").to_string(), text);
         assert_eq!(text.parse::<Sha256>().unwrap().to_string(), text);
         for bad in ["", "e3", &text.to_uppercase(), &format!("{text}0"), &text.replace('e', "g")] {
             assert!(bad.parse::<Sha256>().unwrap_err().to_string().contains(bad), "{bad}");
