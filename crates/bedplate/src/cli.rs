@@ -116,9 +116,10 @@ pub(crate) enum SpecCommand {
 /// Where macros come from and for which target: shared by all `spec` commands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MacroArgs {
-    /// Folder of an rpm configuration: `rpmrc`, `macros`, `macros.d/macros.*`, `platform/TARGET/macros`
-    #[arg(long, value_name = "DIR", default_value = "/usr/lib/rpm", env = "BEDPLATE_RPM_CONFIG")]
-    pub(crate) config: String,
+    /// Folder of an rpm configuration: `rpmrc`, `macros`, `macros.d/macros.*`, `platform/TARGET/macros` [default:
+    /// /usr/lib/rpm; for builds, that of the seed's rpm]
+    #[arg(long, value_name = "DIR", env = "BEDPLATE_RPM_CONFIG")]
+    pub(crate) config: Option<String>,
     /// Macro files instead of those of the configuration, as patterns between colons; later ones win
     #[arg(long, value_name = "PATH:PATH")]
     pub(crate) macros: Option<String>,
@@ -137,9 +138,9 @@ pub(crate) struct MacroArgs {
     /// Folder of sources and patches [default: the folder of the spec]
     #[arg(long, value_name = "DIR")]
     pub(crate) sourcedir: Option<String>,
-    /// Which rpm to follow: 4.18, 4.20 or 6
-    #[arg(long, value_name = "VERSION", default_value = "4.18")]
-    pub(crate) dialect: bedplate_spec::Dialect,
+    /// Which rpm to follow: 4.18, 4.20 or 6 [default: 4.18; for builds, that of the seed]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) dialect: Option<bedplate_spec::Dialect>,
     #[command(flatten)]
     pub(crate) shell: ShellArgs,
 }

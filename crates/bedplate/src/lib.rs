@@ -36,8 +36,11 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
     }
 }
 
-/// If this process was started as the helper of the sandbox, does that work and gives its exit code.
+/// If this process was started as the helper of a sandbox, does that work and gives its exit code.
 pub fn sandbox_helper() -> Option<ExitCode> {
     let first = std::env::args_os().nth(1)?;
+    if first == bedplate_sandbox::HELPER_ARGUMENT {
+        return Some(bedplate_sandbox::child_main());
+    }
     (first == bedplate_sys::sandbox::HELPER_ARGUMENT).then(bedplate_sys::sandbox::child_main)
 }
