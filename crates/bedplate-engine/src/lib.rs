@@ -16,9 +16,9 @@ mod worker;
 
 pub use event::{
     EVENTS_VERSION, Event, Events, FailedNode, NodeFailure, NodeId, NodeKind, Progress, Sink, State, Summary,
-    TimedNode, Usage,
+    TimedEvent, TimedNode, Usage,
 };
-pub use excerpt::relevant_lines;
+pub use excerpt::{plain_line, relevant_lines};
 pub use history::History;
 pub use jobserver::{Jobserver, JobserverError, Token};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};

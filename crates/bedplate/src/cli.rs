@@ -1,6 +1,7 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod render;
 mod repo;
 mod solve;
 mod version;
@@ -8,6 +9,7 @@ mod version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
@@ -80,6 +82,15 @@ pub(crate) enum Command {
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
+    /// Show a recorded run again: its progress, its report, its times
+    ///
+    /// Reads the events that `--events` wrote, here or on another machine, and shows them as the run itself would have. Nothing
+    /// is built.
+    #[command(after_help = "Examples:
+  bedplate replay events.jsonl                       the report of a run in CI
+  bedplate replay events.jsonl --speed 60            watch it, a minute in a second
+  bedplate replay events.jsonl --trace trace.json    where its time went")]
+    Replay(Box<ReplayArgs>),
 }
 
 #[derive(Debug, Subcommand)]

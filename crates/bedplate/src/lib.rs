@@ -10,6 +10,7 @@ mod lints;
 mod outcome;
 mod output;
 mod query_format;
+mod render;
 mod settings;
 mod ui;
 mod workspace;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
+        cli::Command::Replay(args) => commands::replay::run(&args, ui),
     }
 }
 
