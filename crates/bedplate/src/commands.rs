@@ -5,5 +5,6 @@ pub(crate) mod plan;
 pub(crate) mod repo;
 pub(crate) mod solve;
 pub(crate) mod spec;
+pub(crate) mod store;
 pub(crate) mod version;
 pub(crate) mod why;
