@@ -12,7 +12,9 @@ mod output;
 mod query_format;
 mod render;
 mod settings;
+mod store;
 mod ui;
+mod units;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
+        cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }
 

@@ -8,8 +8,10 @@ use bedplate_cas::{ActionEntry, Digest, Output, OutputTree, Store, StoreError};
 
 use crate::support::{Scratch, tree};
 
+type Damage = fn(&Path);
+
 /// Ways to damage a file of a store.
-const WAYS: [(&str, fn(&Path)); 6] = [
+const WAYS: [(&str, Damage); 6] = [
     ("flipped", |path| {
         let mut bytes = fs::read(path).unwrap();
         let middle = bytes.len() / 2;

@@ -14,6 +14,7 @@ mod output;
 mod query;
 mod repo;
 mod solve;
+mod store;
 mod support;
 mod version;
 
