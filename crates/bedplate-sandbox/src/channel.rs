@@ -46,7 +46,8 @@ pub(crate) struct RunOrder {
     pub(crate) disk: u64,
     pub(crate) file: u64,
     pub(crate) open_files: u64,
-    pub(crate) is_interactive: bool,
+    /// Lines and columns of the terminal that it is to have, if any.
+    pub(crate) terminal: Option<(u16, u16)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
