@@ -103,14 +103,25 @@ fn run(order: &RunOrder) -> Result<(), Report> {
     drop(terminal);
     tell(&Report::Started);
     let status = wait_for(process).doing("wait for the command")?;
+    let left = processes_left();
     kernel::kill_all_others();
-    if status.exit_status() != Some(0)
-        && let Some(full) = disk::find_full(&upper, order.file)
-    {
-        tell(&full);
+    if status.exit_status() != Some(0) {
+        // What a limit did to a part of the build may be the reason.
+        tell(&Report::Left { processes: left });
+        if let Some(full) = disk::find_full(&upper, order.file) {
+            tell(&full);
+        }
     }
     tell(&Report::Ended(status.as_raw()));
     Ok(())
+}
+
+/// How many processes there are besides this one.
+fn processes_left() -> u64 {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_process = |name: OsString| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+    let count = entries.filter(|entry| is_process(entry.file_name())).count();
+    u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(1)
 }
 
 fn prepare(order: &RunOrder, argv: &[OsString]) -> Result<(), Report> {

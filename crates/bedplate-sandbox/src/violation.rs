@@ -41,7 +41,7 @@ fn look(notification: &Notification) -> Vec<Violation> {
         return Vec::new();
     }
     let name = fs::read(format!("/proc/{thread}/comm")).unwrap_or_default();
-    let process = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+    let process = crate::channel::short(&String::from_utf8_lossy(name.trim_ascii_end()));
     let kind = socket_kind(thread, notification.arguments[0]);
     addresses
         .into_iter()

@@ -13,8 +13,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [bedplate_sandbox::HELPER_ARGUMENT] => bedplate_sandbox::child_main(),
-        ["run", folder, script] => build(folder.into(), script, Mode::Batch),
-        ["interactive", folder, script] => build(folder.into(), script, Mode::Interactive),
+        ["run", folder, script] => build(folder.into(), script, Mode::Batch, Limits::default()),
+        ["interactive", folder, script] => build(folder.into(), script, Mode::Interactive, Limits::default()),
+        ["limited", folder, script] => {
+            let limits = Limits { memory: Some(200 << 20), processes: 100, disk: 32 << 20, ..Limits::default() };
+            build(folder.into(), script, Mode::Batch, limits)
+        }
         ["remove", folder] => match bedplate_sandbox::remove(&PathBuf::from(folder), &Helper::Ourselves) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -27,7 +31,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs a script in the root `folder/layer` with the scratch folder `folder/scratch`.
-fn build(folder: PathBuf, script: &str, mode: Mode) -> ExitCode {
+fn build(folder: PathBuf, script: &str, mode: Mode, limits: Limits) -> ExitCode {
     let job = Job {
         layers: vec![folder.join("layer")],
         scratch: folder.join("scratch"),
@@ -36,7 +40,7 @@ fn build(folder: PathBuf, script: &str, mode: Mode) -> ExitCode {
         argv: ["/bin/sh", "-c", script].map(Into::into).into(),
         env: vec![("PATH".into(), "/usr/bin".into())],
         folder: "/build".into(),
-        limits: Limits { wall: Duration::from_secs(100), ..Limits::default() },
+        limits: Limits { wall: Duration::from_secs(100), ..limits },
         mode,
     };
     match run(&job, &Helper::Ourselves, &Cancel::default(), &mut |line| println!("{}", String::from_utf8_lossy(line))) {

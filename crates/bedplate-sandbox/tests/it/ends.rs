@@ -133,7 +133,7 @@ fn parent_of(process: i32) -> i32 {
 #[test]
 fn an_ordinary_user_with_sub_ids_builds_and_cleans_up() {
     assert!(rustix::process::geteuid().is_root(), "this test makes the sub-ids, as root");
-    let place = Place::below(Path::new("/var/tmp"));
+    let place = Place::below(Path::new("/var/tmp")).with_probe();
     let (folder, base) = (place.folder.path(), place.folder.path().join("of-user"));
     std::fs::create_dir(&base).unwrap();
     std::fs::rename(place.layer(), base.join("layer")).unwrap();
@@ -168,6 +168,18 @@ fn an_ordinary_user_with_sub_ids_builds_and_cleans_up() {
     // Again in the same folder, whose overlay has left what only root of the sandbox can remove.
     let said = as_user(true, &["run", base, "ls -n /build/BUILD/own | grep -c 1000"]);
     assert_eq!(said, "1\nend: exit status 0\n");
+    // No group of control can be written to by this user: we look at the processes ourselves.
+    let marker = marker();
+    let bomb = format!("f() {{ sleep {marker} & f & f; }}; f");
+    for (script, expected) in [
+        ("probe hog; sleep 60", "of memory, more than the limit of 200 MiB"),
+        (&*bomb, "end: started more than 100 processes, which is the limit"),
+        ("mkdir -m 700 /tmp/own; cd /tmp/own; dd if=/dev/zero of=x bs=1M count=40; sleep 60", "end: wrote 4"),
+    ] {
+        let said = as_user(true, &["limited", base, script]);
+        assert!(said.contains(expected), "{script}: {said}");
+        assert_gone(&marker);
+    }
     assert_eq!(as_user(true, &["remove", &format!("{base}/scratch")]), "");
     assert!(!Path::new(base).join("scratch").exists());
     // Without sub-ids, the error says what to do.

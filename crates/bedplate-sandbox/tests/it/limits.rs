@@ -34,7 +34,7 @@ fn one_that_falls_silent() {
     let outcome = limited("for i in 1 2 3 4 5; do echo $i; sleep 0.2; done; sleep 60", |limits| {
         limits.silence = Some(Duration::from_millis(700));
     });
-    assert_limit(&outcome, LimitKind::Silence, "wrote no line for 0.7 s");
+    assert_limit(&outcome, LimitKind::Silence, "wrote nothing for 0.7 s");
     assert!(outcome.wall > Duration::from_millis(1400), "{:?}", outcome.wall);
 }
 
