@@ -56,7 +56,7 @@ pub struct Limits {
     pub file: u64,
     /// Open files of one process.
     pub open_files: u64,
-    /// How long it may be without a line of output.
+    /// How long it may write nothing.
     pub silence: Option<Duration>,
 }
 

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use crate::channel::{self, BindOrder, Order, Report, RunOrder};
 use crate::error::SandboxError;
 use crate::job::{Cancel, Job, Mode};
 use crate::outcome::{End, LimitKind, Outcome, Violation};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::{HELPER_ARGUMENT, process_tree, violation};
 
 /// How often memory, processes and the wish to cancel are looked at.
@@ -57,6 +59,7 @@ pub fn run(
         status: None,
         failure: None,
         full_file: None,
+        left: 0,
         cpu: Duration::ZERO,
         peak_memory: 0,
         violations: Vec::new(),
@@ -106,11 +109,12 @@ fn order(job: &Job) -> Result<RunOrder, SandboxError> {
         argv: job.argv.clone(),
         env: job.env.clone(),
         folder: job.folder.clone().into(),
-        processes: job.limits.processes,
+        // The kernel refuses more in any case; a little later than the group or the look at the processes, which can tell.
+        processes: job.limits.processes.saturating_add(16),
         disk: job.limits.disk,
         file: job.limits.file,
         open_files: job.limits.open_files,
-        is_interactive: job.mode == Mode::Interactive,
+        terminal: (job.mode == Mode::Interactive).then(terminal::size),
     })
 }
 
@@ -123,7 +127,8 @@ fn make_scratch(scratch: &Path, helper: &Helper) -> Result<(), SandboxError> {
     for folder in [scratch.join("upper"), work, scratch.join("root")] {
         fs::create_dir_all(&folder).map_err(SandboxError::io("make", &folder))?;
     }
-    Ok(())
+    // A build may make set-uid programs of the builder; nobody outside shall start them.
+    fs::set_permissions(scratch, fs::Permissions::from_mode(0o700)).map_err(SandboxError::io("close", scratch))
 }
 
 /// The helper process; it and all below it die when this is dropped.
@@ -147,7 +152,10 @@ impl Keeper {
         rustix::io::ioctl_fionbio(&log, true).map_err(|error| failed(error.into()))?;
         let errors = output.try_clone().map_err(failed)?;
         let mut command = Command::new(&path);
-        command.arg(HELPER_ARGUMENT).env_clear().current_dir("/");
+        // The build sees the name of process 1, and shall not see where we lie.
+        command.arg0("bedplate").arg(HELPER_ARGUMENT).env_clear().current_dir("/");
+        // Not in our process group: an interrupt from the terminal is for us, who cancel in order.
+        command.process_group(0);
         command.stdin(theirs).stdout(output).stderr(errors);
         let child = command.spawn().map_err(failed)?;
         Ok(Self { child, socket, log: log.into() })
@@ -203,7 +211,9 @@ struct Run<'a> {
     /// The command's status, as `wait` gives it.
     status: Option<i32>,
     failure: Option<SandboxError>,
-    full_file: Option<(String, u64)>,
+    full_file: Option<String>,
+    /// How many processes there were when the command failed.
+    left: u64,
     cpu: Duration,
     peak_memory: u64,
     violations: Vec<Violation>,
@@ -236,7 +246,7 @@ impl Run<'_> {
                 self.calls = None;
             }
             if ready.log {
-                log_is_open = self.read_log(keeper, on_line).map_err(lost)?;
+                log_is_open = self.read_log(keeper, on_line).map_err(lost)? != Log::IsOver;
             }
             if ready.terminal && self.relay(ready.keys).is_err() {
                 // Nobody looks any more.
@@ -250,12 +260,7 @@ impl Run<'_> {
             }
         }
         // Both who held the socket are dead, and with process 1 all others; what they wrote is in the pipe.
-        while log_is_open {
-            log_is_open = self.read_log(keeper, on_line).map_err(lost)?;
-            if log_is_open {
-                break;
-            }
-        }
+        while self.read_log(keeper, on_line).map_err(lost)? == Log::HasMore {}
         if !self.line.is_empty() {
             on_line(&std::mem::take(&mut self.line));
         }
@@ -302,37 +307,32 @@ impl Run<'_> {
         terminal.relay()
     }
 
-    /// Hands on what is in the pipe; false at its end.
-    fn read_log(&mut self, keeper: &Keeper, on_line: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+    /// Hands on some of what is in the pipe; not all, as a build that writes without end must not keep us from the rest.
+    fn read_log(&mut self, keeper: &Keeper, on_line: &mut dyn FnMut(&[u8])) -> io::Result<Log> {
         let mut buffer = [0; 32 << 10];
-        loop {
-            let count = match (&keeper.log).read(&mut buffer) {
-                Ok(0) => return Ok(false),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            self.last_output = Instant::now();
-            for part in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
-                match part.strip_suffix(b"\n") {
-                    Some(rest) if self.line.is_empty() => on_line(rest),
-                    Some(rest) => {
-                        self.line.extend_from_slice(rest);
-                        on_line(&self.line);
-                        self.line.clear();
-                    }
-                    None => self.line.extend_from_slice(part),
+        let count = match (&keeper.log).read(&mut buffer) {
+            Ok(0) => return Ok(Log::IsOver),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Log::IsEmpty),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Log::HasMore),
+            Err(error) => return Err(error),
+        };
+        self.last_output = Instant::now();
+        for part in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
+            match part.strip_suffix(b"\n") {
+                Some(rest) if self.line.is_empty() => on_line(rest),
+                Some(rest) => {
+                    self.line.extend_from_slice(rest);
+                    on_line(&self.line);
+                    self.line.clear();
                 }
-                if self.line.len() > LONGEST_LINE {
-                    on_line(&std::mem::take(&mut self.line));
-                }
+                None => self.line.extend_from_slice(part),
             }
-            // A build that writes without end must not keep us from looking at the rest.
-            if count == buffer.len() {
-                return Ok(true);
+            if self.line.len() > LONGEST_LINE {
+                on_line(&std::mem::take(&mut self.line));
             }
         }
+        Ok(Log::HasMore)
     }
 
     fn take(&mut self, keeper: &Keeper, report: Report, descriptor: Option<OwnedFd>) {
@@ -353,7 +353,8 @@ impl Run<'_> {
                 let detail = format!("wrote {}, more than the limit of {}", size(bytes), size(limit));
                 self.stop(keeper, End::Limit(LimitKind::Disk, detail));
             }
-            Report::FileFull { path, bytes } => self.full_file = Some((path, bytes)),
+            Report::FileFull { path } => self.full_file = Some(path),
+            Report::Left { processes } => self.left = processes,
             Report::Usage { processor_time, largest_memory } => {
                 self.cpu = processor_time;
                 self.peak_memory = self.peak_memory.max(largest_memory);
@@ -385,7 +386,7 @@ impl Run<'_> {
         } else if let Some(silence) = limits.silence
             && self.last_output.elapsed() > silence
         {
-            End::Limit(LimitKind::Silence, format!("wrote no line for {}, which is the limit", seconds(silence)))
+            End::Limit(LimitKind::Silence, format!("wrote nothing for {}, which is the limit", seconds(silence)))
         } else if let Some(end) = self.over_memory(memory) {
             end
         } else if self.groups.refused_processes() > 0
@@ -424,7 +425,8 @@ impl Run<'_> {
 
     /// All are dead: how did it end?
     fn outcome(mut self) -> Result<Outcome, SandboxError> {
-        let over = if self.groups.refused_processes() > 0 { Some(self.over_processes()) } else { self.over_memory(0) };
+        let is_over = self.groups.refused_processes() > 0 || self.left >= self.job.limits.processes;
+        let over = if is_over { Some(self.over_processes()) } else { self.over_memory(0) };
         let end = match (self.failure.take(), self.stop.take(), self.status) {
             (Some(failure), _, _) => return Err(failure),
             (None, Some((end, _)), _) => end,
@@ -450,7 +452,7 @@ impl Run<'_> {
         use std::os::unix::process::ExitStatusExt as _;
         let status = std::process::ExitStatus::from_raw(status);
         let limit = size(self.job.limits.file);
-        if let Some((path, _)) = self.full_file.take() {
+        if let Some(path) = self.full_file.take() {
             return End::Limit(LimitKind::File, format!("`{path}` grew to the limit of a single file, {limit}"));
         }
         match (status.code(), status.signal()) {
@@ -461,6 +463,14 @@ impl Run<'_> {
             (None, signal) => End::Signal(signal.unwrap_or(0)),
         }
     }
+}
+
+/// What may be left in the pipe of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    HasMore,
+    IsEmpty,
+    IsOver,
 }
 
 /// What [`Run::wait`] found.

@@ -231,6 +231,20 @@ pub fn still_waits(listener: impl AsFd, id: u64) -> bool {
     unsafe { libc::ioctl(listener.as_fd().as_raw_fd(), SECCOMP_IOCTL_NOTIF_ID_VALID, ptr::from_ref(&id)) == 0 }
 }
 
+/// Reads memory of another process at `address`, which we must be allowed to trace; gives how many bytes there were.
+///
+/// # Errors
+/// Those of the system.
+pub fn read_memory(process: Pid, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let address = usize::try_from(address).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let remote = libc::iovec { iov_base: ptr::without_provenance_mut(address), iov_len: buffer.len() };
+    // SAFETY: the kernel writes at most as many bytes as our buffer has; the other address is of another process and is checked
+    // there.
+    let count = unsafe { libc::process_vm_readv(process.as_raw_nonzero().get(), &local, 1, &remote, 1, 0) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
 /// Lets the call go on to the kernel.
 ///
 /// # Errors

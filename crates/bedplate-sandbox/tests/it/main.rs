@@ -8,10 +8,11 @@ mod view;
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use bedplate_sandbox::{Cancel, Helper, Job, Limits, Mode, Outcome, SandboxError, run};
+use bedplate_sandbox::{Bind, Cancel, End, Helper, Job, LimitKind, Limits, Mode, Outcome, SandboxError, run};
 
 const HELPER: &str = env!("CARGO_BIN_EXE_bedplate-sandbox-test-helper");
 
@@ -45,6 +46,20 @@ impl Place {
             symlink("busybox", root.join("usr/bin").join(applet)).unwrap();
         }
         Self { folder }
+    }
+
+    /// Puts the program of tests/data/probe.c into the root, where a build can start it as `probe`.
+    fn with_probe(self) -> Self {
+        static PROBE: OnceLock<PathBuf> = OnceLock::new();
+        let probe = PROBE.get_or_init(|| {
+            let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("probe-{}", std::process::id()));
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.c");
+            let status = std::process::Command::new("cc").arg("-static").arg("-o").arg(&target).arg(source).status();
+            assert!(status.expect("there is a C compiler").success());
+            target
+        });
+        std::fs::copy(probe, self.layer().join("usr/bin/probe")).unwrap();
+        self
     }
 
     fn layer(&self) -> PathBuf {
@@ -102,16 +117,18 @@ fn marker() -> String {
     format!("8{:07}.{:04}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// How many processes have `marker` on their command line.
+/// How many processes have `marker` on their command line, or in the path of their program.
 fn count_running(marker: &str) -> usize {
-    let mut count = 0;
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        if let Ok(line) = std::fs::read(entry.path().join("cmdline")) {
-            let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-            count += usize::from(is_process && line.windows(marker.len()).any(|part| part == marker.as_bytes()));
-        }
-    }
-    count
+    let has = |bytes: &[u8]| bytes.windows(marker.len()).any(|part| part == marker.as_bytes());
+    let is_marked = |folder: PathBuf| {
+        let program = std::fs::read_link(folder.join("exe")).unwrap_or_default();
+        std::fs::read(folder.join("cmdline")).is_ok_and(|line| has(&line))
+            || has(program.as_os_str().as_encoded_bytes())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let processes =
+        entries.filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()));
+    processes.filter(|entry| is_marked(entry.path())).count()
 }
 
 /// Waits until no process with `marker` is left.
