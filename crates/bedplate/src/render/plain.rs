@@ -79,6 +79,8 @@ fn clock(time: Duration) -> String {
 
 impl<W: Write + Send> Sink for Plain<W> {
     fn event(&mut self, time: Duration, event: &Event) {
+        // What was, before what is now.
+        self.heartbeat(time);
         let lasting = lasting_line(&self.board, event);
         self.board.take(time, event);
         let label = |node| self.board.row(node).map(super::board::Row::label);
@@ -106,7 +108,6 @@ impl<W: Write + Send> Sink for Plain<W> {
             let _ = self.to.write_all(text.as_bytes());
             let _ = self.to.flush();
         }
-        self.heartbeat(time);
     }
 
     fn tick(&mut self, time: Duration) {

@@ -21,6 +21,9 @@ pub(super) fn report(board: &Board, summary: &Summary) -> String {
     for failed in &summary.failed {
         failure(&mut out, failed);
     }
+    if !summary.failed.is_empty() {
+        out.push('\n');
+    }
     if summary.is_good() && summary.wall_seconds >= WORTH_A_TABLE {
         slowest(&mut out, board, summary);
     }
@@ -70,7 +73,6 @@ fn failure(out: &mut String, failed: &FailedNode) {
     if let Some(hint) = &failure.hint {
         let _ = writeln!(out, "  = hint: {hint}");
     }
-    out.push('\n');
 }
 
 /// Where the time went.

@@ -12,6 +12,7 @@ mod lint;
 mod macros;
 mod output;
 mod query;
+mod render;
 mod repo;
 mod solve;
 mod store;
