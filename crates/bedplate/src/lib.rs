@@ -10,8 +10,11 @@ mod lints;
 mod outcome;
 mod output;
 mod query_format;
+mod render;
 mod settings;
+mod store;
 mod ui;
+mod units;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
+        cli::Command::Replay(args) => commands::replay::run(&args, ui),
+        cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }
 
