@@ -6,5 +6,6 @@ pub(crate) mod replay;
 pub(crate) mod repo;
 pub(crate) mod solve;
 pub(crate) mod spec;
+pub(crate) mod store;
 pub(crate) mod version;
 pub(crate) mod why;
