@@ -1,17 +1,21 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod render;
 mod repo;
 mod solve;
+mod store;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
+pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
 
@@ -80,6 +84,18 @@ pub(crate) enum Command {
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
+    /// Show a recorded run again: its progress, its report, its times
+    ///
+    /// Reads the events that `--events` wrote, here or on another machine, and shows them as the run itself would have. Nothing
+    /// is built.
+    #[command(after_help = "Examples:
+  bedplate replay events.jsonl                       the report of a run in CI
+  bedplate replay events.jsonl --speed 60            watch it, a minute in a second
+  bedplate replay events.jsonl --trace trace.json    where its time went")]
+    Replay(Box<ReplayArgs>),
+    /// Look after the store: what builds made and fetched, by content
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Debug, Subcommand)]
