@@ -21,8 +21,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::path::Path;
 
-use bedplate_apt::{DebFile, Sha256};
+use bedplate_apt::{DebFile, Download, Sha256};
 use bedplate_config::{Reader, Table, quoted};
 use bedplate_diag::{Diagnostic, SourceId, Span};
 
@@ -73,6 +74,13 @@ impl LockedPackage {
             is_essential: deb.is_essential,
             depends,
         }
+    }
+}
+
+impl LockedPackage {
+    /// The file that is to be fetched.
+    pub(crate) fn download(&self, target: &Path) -> Download {
+        Download { path: self.path.clone(), sha256: self.sha256, size: self.size, target: target.to_owned() }
     }
 }
 
