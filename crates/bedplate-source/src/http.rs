@@ -1,6 +1,8 @@
 //! One file over HTTP: gone on with where it stopped, tried again where that may help.
 
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, StatusCode, header};
@@ -57,6 +59,8 @@ pub(crate) struct Http {
     secure: Agent,
     tries: u32,
     pause: Duration,
+    /// Servers that were given up, by scheme and name, and why: no other file waits for them.
+    given_up: Mutex<BTreeMap<String, String>>,
 }
 
 /// How one try ended.
@@ -93,6 +97,7 @@ impl Http {
             secure: agent(options.https_proxy.as_deref())?,
             tries: options.tries.max(1),
             pause: options.pause,
+            given_up: Mutex::default(),
         })
     }
 
@@ -106,6 +111,11 @@ impl Http {
         size: Option<u64>,
         watch: &dyn Watch,
     ) -> Result<(), Trouble> {
+        let server = server(url);
+        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
+        if let Some(why) = given_up {
+            return Err(Trouble::Transport { tries: 0, why });
+        }
         let mut tries = 0;
         let mut furthest = partial.size();
         loop {
@@ -120,6 +130,9 @@ impl Http {
             }
             tries += 1;
             if tries >= self.tries {
+                if partial.size() == 0 {
+                    self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(server.to_owned(), why.clone());
+                }
                 return Err(Trouble::Transport { tries, why });
             }
             watch.again(&why);
@@ -194,6 +207,13 @@ impl Http {
             _ => Ok(()),
         }
     }
+}
+
+/// Scheme and host of a URL.
+fn server(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    &url[..end]
 }
 
 fn proxy_of(url: &str, no_proxy: Option<&str>) -> Result<Proxy, Trouble> {

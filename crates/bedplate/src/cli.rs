@@ -1,17 +1,21 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod place;
 mod repo;
 mod solve;
+mod source;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::place::StoreArgs;
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
+pub(crate) use self::source::{FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
 
@@ -80,6 +84,9 @@ pub(crate) enum Command {
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
+    /// Get, verify and pin the files that specs take from elsewhere
+    #[command(subcommand)]
+    Source(Box<SourceCommand>),
 }
 
 #[derive(Debug, Subcommand)]

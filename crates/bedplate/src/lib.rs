@@ -9,6 +9,7 @@ mod commands;
 mod lints;
 mod outcome;
 mod output;
+mod place;
 mod query_format;
 mod settings;
 mod ui;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
+        cli::Command::Source(command) => commands::source::run(*command, ui),
     }
 }
 
