@@ -58,14 +58,16 @@ impl ActionEntry {
 }
 
 impl Store {
-    /// What an action made; nothing if it is not known, if its entry was damaged (see [`Store::take_damage`]), or if one of the
-    /// blobs that it names is not there any more. The files in its trees are not looked at: a checkout does.
+    /// What an action made; nothing if it is not known, or if its entry was damaged or names a blob that is lost: such an entry is
+    /// dropped, see [`Store::take_damage`]. The files in its trees are not looked at: a checkout does.
     ///
     /// # Errors
     /// If the entry cannot be read.
     pub fn action(&self, action: &Digest) -> Result<Option<ActionEntry>, StoreError> {
         let Some((path, entry)) = self.read_action(action)? else { return Ok(None) };
-        if !entry.digests().all(|digest| self.has(&digest)) {
+        if let Some(lost) = entry.digests().find(|digest| !self.has(digest)) {
+            let why = format!("it leads to blob {lost}, which is not there as it was written");
+            self.drop_record(RecordKind::Action, &path, &action.to_string(), why)?;
             return Ok(None);
         }
         touch(&path);

@@ -46,7 +46,7 @@ impl Batch {
     /// If they cannot be written.
     pub fn put_as(&self, bytes: &[u8], kind: BlobKind) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if !self.has(&digest) {
+        if !self.use_again(&digest) {
             self.add(self.store.stage_bytes(bytes, digest, kind)?);
         }
         Ok(digest)
@@ -94,7 +94,7 @@ impl Batch {
     fn put_stream(&self, reader: impl Read, kind: BlobKind, from: &Path) -> Result<Digest, StoreError> {
         let staged = self.store.stage_reader(reader, kind, from)?;
         let digest = staged.digest;
-        if !self.has(&digest) {
+        if !self.use_again(&digest) {
             self.add(staged);
         }
         Ok(digest)
@@ -103,6 +103,10 @@ impl Batch {
     /// Whether a blob is in the store or in this batch.
     pub fn has(&self, digest: &Digest) -> bool {
         hold(&self.staged).contains_key(digest) || self.store.has(digest)
+    }
+
+    fn use_again(&self, digest: &Digest) -> bool {
+        hold(&self.staged).contains_key(digest) || self.store.use_again(digest)
     }
 
     fn add(&self, staged: Staged) {

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use crate::digest::{self, CopyError, Hashing, copy_all};
 use crate::record::{remove_file, rename_into};
@@ -82,7 +82,7 @@ impl Store {
     /// If they cannot be written.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if !self.has(&digest) {
+        if !self.use_again(&digest) {
             self.finish(&self.stage_bytes(bytes, digest, BlobKind::Plain)?)?;
         }
         Ok(digest)
@@ -96,7 +96,7 @@ impl Store {
         let file = File::open(path).map_err(StoreError::io("read", path))?;
         let staged = self.stage_reader(file, BlobKind::Plain, path)?;
         let digest = staged.digest;
-        if !self.has(&digest) {
+        if !self.use_again(&digest) {
             self.finish(&staged)?;
         }
         Ok(digest)
@@ -109,7 +109,7 @@ impl Store {
     pub fn put_reader(&self, reader: impl Read) -> Result<Digest, StoreError> {
         let staged = self.stage_reader(reader, BlobKind::Plain, Path::new("a stream"))?;
         let digest = staged.digest;
-        if !self.has(&digest) {
+        if !self.use_again(&digest) {
             self.finish(&staged)?;
         }
         Ok(digest)
@@ -120,14 +120,21 @@ impl Store {
         staged.publish(self)
     }
 
-    /// Whether a blob is there, as far as its size tells. Its content is hashed when it is read.
+    /// Whether a blob is there, as far as its size, mode and time tell. Its content is hashed when it is read.
     pub fn has(&self, digest: &Digest) -> bool {
         BlobKind::ALL.into_iter().any(|kind| self.has_kind(digest, kind))
     }
 
-    pub(crate) fn has_kind(&self, digest: &Digest, kind: BlobKind) -> bool {
+    fn has_kind(&self, digest: &Digest, kind: BlobKind) -> bool {
         let data = fs::symlink_metadata(self.inner.layout.blob(digest, kind));
-        data.is_ok_and(|data| data.is_file() && data.len() == digest.size)
+        data.is_ok_and(|data| data.len() == digest.size && wrong_file(&data, kind).is_none())
+    }
+
+    /// As [`Store::has`]; one that is there counts as used just now.
+    pub(crate) fn use_again(&self, digest: &Digest) -> bool {
+        let found = BlobKind::ALL.into_iter().find(|kind| self.has_kind(digest, *kind));
+        // Where it cannot be noted, the blob only goes earlier.
+        found.is_some_and(|kind| fix_time(&self.inner.layout.blob(digest, kind)).is_ok() || self.has(digest))
     }
 
     /// The content of a blob. It was hashed after it was read.
@@ -192,6 +199,8 @@ impl Store {
                 None => {
                     let (found, value) = read(&path, &mut file, &data)?;
                     if found == *digest {
+                        // It is used: setting its time anew is what garbage collection sees.
+                        let _ = fix_time(&path);
                         return Ok(value);
                     }
                     // The file is good, and the size that was asked for is not that of any blob.
@@ -204,6 +213,19 @@ impl Store {
             damaged = Some(self.drop_blob(digest, path, why)?);
         }
         Err(damaged.unwrap_or(StoreError::Missing { digest: *digest }))
+    }
+
+    /// The first byte of a blob as it is on the disk; nothing if it has none or is not there.
+    pub(crate) fn first_byte(&self, digest: &Digest) -> Result<Option<u8>, StoreError> {
+        for kind in BlobKind::ALL {
+            let path = self.inner.layout.blob(digest, kind);
+            if let Some((mut file, _)) = open(&path)? {
+                let mut byte = [0];
+                let count = file.read(&mut byte).map_err(StoreError::io("read", &path))?;
+                return Ok((count > 0).then_some(byte[0]));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes a damaged blob, notes it and gives the error.
@@ -297,6 +319,12 @@ fn fix(file: &File, kind: BlobKind) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(kind.mode()))?;
     rustix::fs::futimens(file, &Timestamps { last_access: FIXED_TIME, last_modification: FIXED_TIME })?;
     Ok(())
+}
+
+/// Gives a file, folder or link the fixed time.
+pub(crate) fn fix_time(path: &Path) -> io::Result<()> {
+    let times = Timestamps { last_access: FIXED_TIME, last_modification: FIXED_TIME };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 fn open(path: &Path) -> Result<Option<(File, Metadata)>, StoreError> {

@@ -15,9 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
-use rustix::fs::{AtFlags, CWD, Timestamps, utimensat};
 
-use crate::blob::FIXED_TIME;
+use crate::blob::{FIXED_TIME, fix_time};
 use crate::record::rename_into;
 use crate::store::hold;
 use crate::work::WorkFolder;
@@ -193,9 +192,4 @@ impl Store {
             TreeEntry::Directory { .. } => Ok(()),
         }
     }
-}
-
-fn fix_time(path: &Path) -> io::Result<()> {
-    let times = Timestamps { last_access: FIXED_TIME, last_modification: FIXED_TIME };
-    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }

@@ -57,6 +57,12 @@ pub enum StoreError {
         /// Numbers of the processes that use it, as far as the system tells.
         processes: Vec<u32>,
     },
+    /// A root that was not as it was written, so that nobody knows what it kept. It was dropped.
+    #[error("root `{name}` was damaged and dropped; nothing was removed")]
+    DamagedRoot {
+        /// Its name.
+        name: String,
+    },
     /// A blob that is not there.
     #[error("the store lacks blob {digest}")]
     Missing {
@@ -131,6 +137,7 @@ impl StoreError {
             Self::Full { .. } => "free some space, or shrink the store: `bedplate store gc --max-size 10G`",
             Self::NotAStore { .. } => "name an empty folder, one that does not exist yet, or a store",
             Self::Format { .. } => "name another folder with `--store`, or use the bedplate that made this one",
+            Self::DamagedRoot { .. } => "set it again, or collect once more to remove what only it kept",
             Self::InUse { .. } => "wait until they have ended, or give `--wait`",
             Self::Missing { .. } | Self::Damaged { .. } => "build again: what is lost is made anew",
             _ => return None,

@@ -1,6 +1,6 @@
 //! Where everything lies in a store, and its format's number.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{BlobKind, Digest, StoreError};
 
@@ -119,11 +119,6 @@ pub(crate) fn digest_of(folder: &str, file: &str) -> Option<Digest> {
 /// The digest that a checkout's name spells.
 pub(crate) fn digest_of_checkout(name: &str) -> Option<Digest> {
     name.replacen('-', "/", 1).parse().ok()
-}
-
-/// What the path is relative to the store, for messages.
-pub(crate) fn shown<'a>(root: &Path, path: &'a Path) -> &'a Path {
-    path.strip_prefix(root).unwrap_or(path)
 }
 
 #[cfg(test)]

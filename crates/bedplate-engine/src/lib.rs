@@ -4,6 +4,9 @@
 //! workers are threads. All that happens is one stream of [`Event`]s.
 
 mod event;
+mod excerpt;
+mod history;
+mod jobserver;
 mod run;
 mod scheduler;
 mod simulate;
@@ -13,8 +16,11 @@ mod worker;
 
 pub use event::{
     EVENTS_VERSION, Event, Events, FailedNode, NodeFailure, NodeId, NodeKind, Progress, Sink, State, Summary,
-    TimedNode, Usage,
+    TimedEvent, TimedNode, Usage,
 };
+pub use excerpt::{plain_line, relevant_lines};
+pub use history::History;
+pub use jobserver::{Jobserver, JobserverError, Token};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};
 pub use scheduler::{Limits, Running, Scheduler};
 pub use simulate::{Span, simulate};

@@ -118,7 +118,8 @@ impl Scheduler {
 
     /// How much memory a node is thought to take, in bytes.
     pub fn memory(&self, node: NodeId) -> u64 {
-        self.work.memory(node).unwrap_or(self.limits.assumed_memory)
+        // Nothing runs in no memory: a job may not start beside one that takes all.
+        self.work.memory(node).unwrap_or(self.limits.assumed_memory).max(1)
     }
 
     /// How many nodes are where.

@@ -5,17 +5,23 @@ mod place;
 mod repo;
 mod solve;
 mod source;
+mod render;
+mod repo;
+mod solve;
+mod store;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::place::StoreArgs;
+pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::source::{FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
+pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
 
@@ -87,6 +93,18 @@ pub(crate) enum Command {
     /// Get, verify and pin the files that specs take from elsewhere
     #[command(subcommand)]
     Source(Box<SourceCommand>),
+    /// Show a recorded run again: its progress, its report, its times
+    ///
+    /// Reads the events that `--events` wrote, here or on another machine, and shows them as the run itself would have. Nothing
+    /// is built.
+    #[command(after_help = "Examples:
+  bedplate replay events.jsonl                       the report of a run in CI
+  bedplate replay events.jsonl --speed 60            watch it, a minute in a second
+  bedplate replay events.jsonl --trace trace.json    where its time went")]
+    Replay(Box<ReplayArgs>),
+    /// Look after the store: what builds made and fetched, by content
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Debug, Subcommand)]
