@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bedplate_apt::Apt;
-use bedplate_cas::{Digest, Store};
+use bedplate_cas::{Digest, Store, StoreError};
 use bedplate_diag::SourceId;
 
 use crate::debian;
@@ -130,7 +130,12 @@ const SIZES: &str = "source-size";
 ///
 /// # Errors
 /// Those of the store.
-pub fn stored(store: &Store, file: &SourceFile) -> Result<Option<Digest>, bedplate_cas::StoreError> {
+pub fn stored(store: &Store, file: &SourceFile) -> Result<Option<Digest>, StoreError> {
+    Ok(digest_of(store, file)?.filter(|digest| store.has(digest)))
+}
+
+/// What a file is called in the store, if its size is known.
+pub(crate) fn digest_of(store: &Store, file: &SourceFile) -> Result<Option<Digest>, StoreError> {
     let size = match file.size {
         Some(size) => Some(size),
         None => {
@@ -138,8 +143,7 @@ pub fn stored(store: &Store, file: &SourceFile) -> Result<Option<Digest>, bedpla
             document.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
         }
     };
-    let digest = size.map(|size| Digest { hash: file.sha256.0, size });
-    Ok(digest.filter(|digest| store.has(digest)))
+    Ok(size.map(|size| Digest { hash: file.sha256.0, size }))
 }
 
 /// Whether what is pinned counts.

@@ -28,5 +28,5 @@ pub use list::{LoadError, Pin, SourceFile, SourceList};
 pub use package::{Origin, Package, SpecFile, tag_span};
 pub use place::{Lookaside, Place};
 pub use trouble::{Attempt, Failure, Trouble};
-pub use update::{Change, Update, UpdateError, update};
+pub use update::{Change, Update, UpdateError, pin, update};
 pub use verify::{State, verify};

@@ -5,7 +5,7 @@ use bedplate_diag::{Diagnostic, SourceId, Span};
 
 use crate::fetch::Fetcher;
 use crate::rename::renamed;
-use crate::{Failure, FetchOptions, Package, Progress, Sha256, SourceList};
+use crate::{Failure, FetchOptions, Package, Progress, Sha256, SourceFile, SourceList};
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,7 @@ pub fn update(
         match fetcher.current(&package_now, entry) {
             Ok((digest, place)) => {
                 let sha256 = Sha256(digest.hash);
-                edits.push((entry.at.sha256, format!("\"{sha256}\"")));
-                edits.extend(entry.at.size.map(|at| (at, digest.size.to_string())));
+                edits.extend(edits_of(entry, sha256, digest.size));
                 changes.push(Change {
                     name: (before.name.clone(), entry.name.clone()),
                     sha256: (before.sha256, sha256),
@@ -87,6 +86,18 @@ pub fn update(
     }
     edit(&mut text, edits);
     Ok(Update { text, changes })
+}
+
+/// A list's text with another hash and size of one of its entries.
+pub fn pin(text: &str, entry: &SourceFile, sha256: Sha256, size: u64) -> String {
+    let mut text = text.to_owned();
+    edit(&mut text, edits_of(entry, sha256, size).collect());
+    text
+}
+
+fn edits_of(entry: &SourceFile, sha256: Sha256, size: u64) -> impl Iterator<Item = (Span, String)> {
+    let hash = (entry.at.sha256, format!("\"{sha256}\""));
+    std::iter::once(hash).chain(entry.at.size.map(|at| (at, size.to_string())))
 }
 
 /// Replaces places of a text.

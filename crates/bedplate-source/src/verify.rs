@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bedplate_cas::{Digest, Store, StoreError};
 use bedplate_diag::Diagnostic;
 
-use crate::fetch::check;
+use crate::fetch::{check, digest_of};
 use crate::{Origin, Package, Sha256, SourceFile, Trouble, stored};
 
 /// Where a file of a package is.
@@ -62,7 +62,7 @@ pub fn verify(store: &Store, package: &Package) -> Result<Vec<Diagnostic>, Store
                 wrong.push(mistake(entry, "wrong-source", format!("{}: {trouble}", beside.display())));
             }
         }
-        if let Some(digest) = stored(store, entry)? {
+        if let Some(digest) = digest_of(store, entry)? {
             match store.path_of(&digest) {
                 Ok(_) => is_there = true,
                 Err(StoreError::Missing { .. }) => {}

@@ -1,26 +1,22 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
-mod place;
-mod repo;
-mod solve;
-mod source;
 mod render;
 mod repo;
 mod solve;
+mod source;
 mod store;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
-pub(crate) use self::place::StoreArgs;
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
-pub(crate) use self::source::{FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
+pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
 pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;

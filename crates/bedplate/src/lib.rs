@@ -9,7 +9,6 @@ mod commands;
 mod lints;
 mod outcome;
 mod output;
-mod place;
 mod query_format;
 mod render;
 mod settings;

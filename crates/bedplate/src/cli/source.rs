@@ -42,6 +42,42 @@ pub(crate) enum SourceCommand {
   bedplate source list
   bedplate source list --json zlib | jq -r '.[] | select(.state == \"missing\") | .file'")]
     List(ListSourcesArgs),
+    /// Make the vendor archive of a Go program out of Debian's Go libraries, and pin it
+    ///
+    /// The list of the spec has an entry for it: `go = { lock = "NAME.go.lock" }`. The lock pins the packages (`golang-*-dev`) that
+    /// the archive is made of; without one, `--source` or `--package` says what is wanted, and apt finds what that needs. The same
+    /// lock gives the same bytes.
+    #[command(after_help = "Examples:
+  bedplate source bundle-go runc --source runc       the libraries that Debian builds runc with
+  bedplate source bundle-go runc                     the archive of the lock that is there
+  bedplate source bundle-go runc --update            newer versions of the same libraries")]
+    BundleGo(BundleGoArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleGoArgs {
+    /// Name of the spec
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Pin the libraries that a Debian source package is built with
+    #[arg(long, value_name = "SOURCE", conflicts_with = "package")]
+    pub(crate) source: Option<String>,
+    /// Pin a library and what it needs; may be given again
+    #[arg(long, value_name = "PACKAGE")]
+    pub(crate) package: Vec<String>,
+    /// Suite of Debian to find them in: trixie or sid [default: that of the lock, else sid]
+    #[arg(long, value_name = "SUITE", value_parser = ["trixie", "sid"])]
+    pub(crate) suite: Option<String>,
+    /// Fetch Debian's lists anew, and pin what is newest
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Specs, or folders to search for `*.spec`
+    #[arg(long, short = 's', value_name = "PATH", default_value = "specs")]
+    pub(crate) specs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
 }
 
 /// Which specs, and the store.

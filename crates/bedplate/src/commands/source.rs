@@ -1,16 +1,20 @@
 //! `bedplate source`: the files that specs take from elsewhere.
 
+mod bundle_go;
 mod fetch;
 mod list;
 mod selection;
 mod update;
 mod verify;
 
+use bedplate_apt::{Apt, AptError};
+use bedplate_cas::Store;
 use bedplate_source::{HttpOptions, Step};
 
 use crate::cli::SourceCommand;
 use crate::outcome::{Failure, Outcome};
 use crate::ui::{Counter, Ui};
+use crate::units::show_bytes;
 
 /// Runs a command of the group.
 pub(crate) fn run(command: SourceCommand, ui: &Ui) -> Result<Outcome, Failure> {
@@ -19,7 +23,20 @@ pub(crate) fn run(command: SourceCommand, ui: &Ui) -> Result<Outcome, Failure> {
         SourceCommand::Verify(args) => verify::run(&args, ui),
         SourceCommand::Update(args) => update::run(&args, ui),
         SourceCommand::List(args) => list::run(&args, ui),
+        SourceCommand::BundleGo(args) => bundle_go::run(&args, ui),
     }
+}
+
+/// Suites of Debian that files are looked for in.
+const SUITES: [&str; 2] = ["trixie", "sid"];
+
+/// The host's apt, with a state of its own in the store.
+fn apt(store: &Store) -> Result<Apt, Failure> {
+    Apt::new(&store.path().join("apt"), &SUITES).map_err(apt_failure)
+}
+
+fn apt_failure(error: AptError) -> Failure {
+    Failure { category: error.category(), message: error.to_string(), hint: None }
 }
 
 /// How servers are talked to: with the proxies of the environment, as other tools take them.
@@ -39,40 +56,14 @@ fn http_options() -> HttpOptions {
 fn tell(counter: &Counter, package: &str, file: &str, step: &Step<'_>) {
     match step {
         Step::Bytes { done, total } => {
-            let of = total.map(|total| format!(" of {}", size(total))).unwrap_or_default();
-            counter.say(|| format!("{package}: {file}: {}{of}", size(*done)));
+            let of = total.map(|total| format!(" of {}", show_bytes(total))).unwrap_or_default();
+            counter.say(|| format!("{package}: {file}: {}{of}", show_bytes(*done)));
         }
         Step::Again { place, why } => counter.line(&format!("{package}: {file}: {place}: {why}; trying again")),
         Step::Refused { place, trouble } => counter.line(&format!("{package}: {file}: not of {place}: {trouble}")),
         Step::Got { place: Some(place), digest } => {
-            counter.line(&format!("{package}: {file}: {} of {place}", size(digest.size)));
+            counter.line(&format!("{package}: {file}: {} of {place}", show_bytes(digest.size)));
         }
         Step::Got { place: None, .. } => {}
-    }
-}
-
-/// A size for people.
-fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["bytes", "KiB", "MiB"] {
-        if value < 1024.0 {
-            return if unit == "bytes" { format!("{bytes} {unit}") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} GiB")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, text) in
-            [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (3 << 20, "3.0 MiB"), (5 << 30, "5.0 GiB")]
-        {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

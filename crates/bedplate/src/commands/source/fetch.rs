@@ -6,12 +6,13 @@ use bedplate_diag::Category;
 use bedplate_source::{Failure as Missing, FetchOptions, Step};
 
 use super::selection::Selection;
-use super::{http_options, size, tell};
+use super::{http_options, tell};
 use crate::cli::FetchArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
-use crate::place;
+use crate::store;
 use crate::ui::Ui;
+use crate::units::show_bytes;
 
 /// Gets all files into the store.
 pub(super) fn run(args: &FetchArgs, ui: &Ui) -> Result<Outcome, Failure> {
@@ -19,8 +20,8 @@ pub(super) fn run(args: &FetchArgs, ui: &Ui) -> Result<Outcome, Failure> {
     if !selection.check(ui) {
         return Ok(Outcome::BadInput);
     }
-    let store = place::open_store(&args.source.store)?;
-    let apt = place::apt(&store)?;
+    let store = store::open(&args.source.store)?;
+    let apt = super::apt(&store)?;
     let options = FetchOptions {
         offline: args.offline,
         lookaside: args.lookaside.clone(),
@@ -39,7 +40,7 @@ pub(super) fn run(args: &FetchArgs, ui: &Ui) -> Result<Outcome, Failure> {
         tell(&counter, package, file, step);
     });
     drop(counter);
-    let (fetched, bytes) = (fetched.into_inner(), size(bytes.into_inner()));
+    let (fetched, bytes) = (fetched.into_inner(), show_bytes(bytes.into_inner()));
     match result {
         Ok(all) => {
             let count = all.iter().map(|files| files.len()).sum();

@@ -4,21 +4,21 @@ use bedplate_source::{Origin, State};
 use serde_json::{Value, json};
 
 use super::selection::Selection;
-use super::size;
 use crate::cli::ListSourcesArgs;
 use crate::outcome::{Failure, Outcome};
-use crate::place;
+use crate::store;
 use crate::ui::Ui;
+use crate::units::show_bytes;
 
 /// Prints all files.
 pub(super) fn run(args: &ListSourcesArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let source = &args.source;
     let selection = Selection::load(&source.names, &source.specs, &source.macros, ui)?;
-    let store = place::open_store(&source.store)?;
+    let store = store::open(&source.store)?;
     let mut rows = Vec::new();
     for package in &selection.packages {
         for (name, origin) in package.origins() {
-            let state = State::of(&store, package, name, &origin).map_err(place::store_failure)?;
+            let state = State::of(&store, package, name, &origin)?;
             let (sha256, bytes, places) = match origin {
                 Origin::Pinned(entry) => {
                     let places = entry.places.iter().map(ToString::to_string).collect();
@@ -53,7 +53,7 @@ fn text(rows: &[Row<'_>]) -> String {
     let width = |of: fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
     let (package, file) = (width(|row| row.package.len()), width(|row| row.file.len()));
     let line = |row: &Row<'_>| {
-        let bytes = row.bytes.map(size).unwrap_or_default();
+        let bytes = row.bytes.map(show_bytes).unwrap_or_default();
         let place = row.places.first().map_or("the folder of the spec", String::as_str);
         format!("{:package$}  {:file$}  {bytes:>10}  {:7}  {place}\n", row.package, row.file, row.state.word())
     };

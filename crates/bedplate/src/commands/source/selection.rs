@@ -126,7 +126,7 @@ fn read(path: &SpecPath, found: Evaluation) -> Read {
         span: text.and_then(|text| tag_span(&found.sources, text, source.number, source.is_patch)),
     });
     // The folder as the user wrote it: paths in messages are those that he knows.
-    let folder =
-        Path::new(&path.shown).parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = Path::new(&path.shown).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_string_lossy().into_owned();
     Read { name: stem(path).to_owned(), folder, files: files.collect(), mistakes, sources: found.sources }
 }

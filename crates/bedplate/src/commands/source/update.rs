@@ -4,18 +4,19 @@ use bedplate_diag::Category;
 use bedplate_source::{Change, Failure as Missing, FetchOptions, UpdateError};
 
 use super::selection::Selection;
-use super::{http_options, size, tell};
+use super::{http_options, tell};
 use crate::cli::UpdateArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, many};
-use crate::place;
+use crate::store;
 use crate::ui::Ui;
+use crate::units::show_bytes;
 
 /// Writes lists anew. A list whose files cannot all be had stays as it is.
 pub(super) fn run(args: &UpdateArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let selection = Selection::load(&args.names, &args.specs, &args.macros, ui)?;
-    let store = place::open_store(&args.store)?;
-    let apt = place::apt(&store)?;
+    let store = store::open(&args.store)?;
+    let apt = super::apt(&store)?;
     let options = FetchOptions {
         offline: false,
         lookaside: Vec::new(),
@@ -74,7 +75,7 @@ fn report(list: &str, changes: &[Change], ui: &Ui) -> Result<usize, Failure> {
         let name = if old == new { new.clone() } else { format!("{old} -> {new}") };
         text.push_str(&format!("{list}: {name}\n  sha256  {} -> {}\n", change.sha256.0, change.sha256.1));
         text.push_str(&format!("  size    {} -> {}\n", change.size.0, change.size.1));
-        text.push_str(&format!("  place   {} ({})\n", change.place, size(change.size.1)));
+        text.push_str(&format!("  place   {} ({})\n", change.place, show_bytes(change.size.1)));
     }
     let changed = changes.iter().filter(|change| !change.is_none()).count();
     if changed == 0 {

@@ -7,16 +7,16 @@ use super::selection::Selection;
 use crate::cli::SourceArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
-use crate::place;
+use crate::store;
 use crate::ui::Ui;
 
 /// Hashes all files again.
 pub(super) fn run(args: &SourceArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let selection = Selection::load(&args.names, &args.specs, &args.macros, ui)?;
-    let store = place::open_store(&args.store)?;
+    let store = store::open(&args.store)?;
     let found: Result<Vec<_>, _> =
         selection.packages.par_iter().map(|package| bedplate_source::verify(&store, package)).collect();
-    let wrong = found.map_err(place::store_failure)?.concat();
+    let wrong = found?.concat();
     ui.diagnostics(&wrong, &selection.sources);
     let origins = selection.packages.iter().flat_map(|package| package.origins());
     let pinned = origins.filter(|(_, origin)| matches!(origin, Origin::Pinned(_))).count();
