@@ -4,6 +4,7 @@ mod graph;
 mod render;
 mod repo;
 mod solve;
+mod source;
 mod store;
 mod version;
 
@@ -15,6 +16,7 @@ pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
+pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
 pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
@@ -84,6 +86,9 @@ pub(crate) enum Command {
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
+    /// Get, verify and pin the files that specs take from elsewhere
+    #[command(subcommand)]
+    Source(Box<SourceCommand>),
     /// Show a recorded run again: its progress, its report, its times
     ///
     /// Reads the events that `--events` wrote, here or on another machine, and shows them as the run itself would have. Nothing

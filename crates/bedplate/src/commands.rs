@@ -5,6 +5,7 @@ pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod repo;
 pub(crate) mod solve;
+pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod store;
 pub(crate) mod version;
