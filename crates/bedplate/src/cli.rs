@@ -1,17 +1,23 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod render;
 mod repo;
 mod solve;
+mod source;
+mod store;
 mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
+pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
+pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
 use crate::ui::ColorChoice;
 
@@ -80,6 +86,21 @@ pub(crate) enum Command {
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
+    /// Get, verify and pin the files that specs take from elsewhere
+    #[command(subcommand)]
+    Source(Box<SourceCommand>),
+    /// Show a recorded run again: its progress, its report, its times
+    ///
+    /// Reads the events that `--events` wrote, here or on another machine, and shows them as the run itself would have. Nothing
+    /// is built.
+    #[command(after_help = "Examples:
+  bedplate replay events.jsonl                       the report of a run in CI
+  bedplate replay events.jsonl --speed 60            watch it, a minute in a second
+  bedplate replay events.jsonl --trace trace.json    where its time went")]
+    Replay(Box<ReplayArgs>),
+    /// Look after the store: what builds made and fetched, by content
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,9 +137,10 @@ pub(crate) enum SpecCommand {
 /// Where macros come from and for which target: shared by all `spec` commands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MacroArgs {
-    /// Folder of an rpm configuration: `rpmrc`, `macros`, `macros.d/macros.*`, `platform/TARGET/macros`
-    #[arg(long, value_name = "DIR", default_value = "/usr/lib/rpm", env = "BEDPLATE_RPM_CONFIG")]
-    pub(crate) config: String,
+    /// Folder of an rpm configuration: `rpmrc`, `macros`, `macros.d/macros.*`, `platform/TARGET/macros` [default:
+    /// /usr/lib/rpm; for builds, that of the seed's rpm]
+    #[arg(long, value_name = "DIR", env = "BEDPLATE_RPM_CONFIG")]
+    pub(crate) config: Option<String>,
     /// Macro files instead of those of the configuration, as patterns between colons; later ones win
     #[arg(long, value_name = "PATH:PATH")]
     pub(crate) macros: Option<String>,
@@ -137,9 +159,9 @@ pub(crate) struct MacroArgs {
     /// Folder of sources and patches [default: the folder of the spec]
     #[arg(long, value_name = "DIR")]
     pub(crate) sourcedir: Option<String>,
-    /// Which rpm to follow: 4.18, 4.20 or 6
-    #[arg(long, value_name = "VERSION", default_value = "4.18")]
-    pub(crate) dialect: bedplate_spec::Dialect,
+    /// Which rpm to follow: 4.18, 4.20 or 6 [default: 4.18; for builds, that of the seed]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) dialect: Option<bedplate_spec::Dialect>,
     #[command(flatten)]
     pub(crate) shell: ShellArgs,
 }

@@ -2,8 +2,11 @@
 
 pub(crate) mod graph;
 pub(crate) mod plan;
+pub(crate) mod replay;
 pub(crate) mod repo;
 pub(crate) mod solve;
+pub(crate) mod source;
 pub(crate) mod spec;
+pub(crate) mod store;
 pub(crate) mod version;
 pub(crate) mod why;

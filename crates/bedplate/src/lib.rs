@@ -10,8 +10,11 @@ mod lints;
 mod outcome;
 mod output;
 mod query_format;
+mod render;
 mod settings;
+mod store;
 mod ui;
+mod units;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,11 +36,17 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
+        cli::Command::Source(command) => commands::source::run(*command, ui),
+        cli::Command::Replay(args) => commands::replay::run(&args, ui),
+        cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }
 
-/// If this process was started as the helper of the sandbox, does that work and gives its exit code.
+/// If this process was started as the helper of a sandbox, does that work and gives its exit code.
 pub fn sandbox_helper() -> Option<ExitCode> {
     let first = std::env::args_os().nth(1)?;
+    if first == bedplate_sandbox::HELPER_ARGUMENT {
+        return Some(bedplate_sandbox::child_main());
+    }
     (first == bedplate_sys::sandbox::HELPER_ARGUMENT).then(bedplate_sys::sandbox::child_main)
 }

@@ -12,8 +12,10 @@ mod lint;
 mod macros;
 mod output;
 mod query;
+mod render;
 mod repo;
 mod solve;
+mod store;
 mod support;
 mod version;
 

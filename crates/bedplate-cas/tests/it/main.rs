@@ -1,0 +1,8 @@
+//! Tests of the store on a real file system.
+
+mod damage;
+mod gc;
+mod processes;
+mod properties;
+mod support;
+mod trees;
