@@ -315,13 +315,7 @@ fn fetch_failure(failures: &[bedplate_source::Failure]) -> Failure {
     Failure { category: category.unwrap_or(Category::Environment), message: message.join("\n"), hint: None }
 }
 
-/// The longest time of a step, in minutes, as a limit.
-pub(crate) fn limits(minutes: u64, disk: u64, processes: u64) -> Limits {
-    Limits {
-        wall: Duration::from_secs(minutes.saturating_mul(60)),
-        disk,
-        file: disk,
-        processes,
-        ..Limits::default()
-    }
+/// The bounds of a step.
+pub(crate) fn limits(wall: Duration, disk: u64, processes: u64) -> Limits {
+    Limits { wall, disk, file: disk, processes, ..Limits::default() }
 }

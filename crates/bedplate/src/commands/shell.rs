@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::time::Duration;
 
 use bedplate_engine::build::{self, Checks, Stopped};
-use bedplate_sandbox::{Cancel, End, Helper, Job, Mode};
+use bedplate_sandbox::{Cancel, End, Helper, Job, Limits, Mode};
 
-use crate::building::{Building, limits};
+use crate::building::Building;
 use crate::cli::{NetworkArgs, ShellArguments};
 use crate::outcome::{Failure, Outcome};
 use crate::ui::Ui;
+
+/// Nobody looks at a failed build for longer.
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Opens it.
 pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
@@ -36,7 +40,7 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
             if !request.texts.contains_key(&args.name) {
                 return Err(Failure::input(format!("there is no spec of `{}`", args.name)));
             }
-            let builder = building.builder(std::env::temp_dir(), limits(1, 1, 1), 1, None);
+            let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
             let stopped = build::fresh_root(&builder, &building, request, &args.name).map_err(|failure| Failure {
                 category: failure.category,
                 message: failure.message,
@@ -58,6 +62,7 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
         stopped.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     env.push(("TERM".into(), std::env::var_os("TERM").unwrap_or_else(|| "dumb".into())));
     env.push(("RPM_BUILD_NCPUS".into(), crate::workspace::processors().to_string().into()));
+    let limits = Limits { wall: WEEK, ..Limits::default() };
     let job = Job {
         layers,
         scratch: scratch.path().to_owned(),
@@ -66,7 +71,7 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
         argv,
         env,
         folder: "/build".into(),
-        limits: limits(7 * 24 * 60, 64 << 30, 8192),
+        limits,
         mode: Mode::Interactive,
     };
     let outcome = bedplate_sandbox::run(&job, &Helper::default(), &Cancel::default(), &mut |line| {
