@@ -209,3 +209,24 @@ fn only_a_store_is_opened_as_one() {
     let error = open("other/file").unwrap_err();
     assert!(error.to_string().contains("other/file"), "{error}");
 }
+
+#[test]
+fn threads_share_a_checkout() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let many: String = (0..200).map(|number| format!("d{}/f{number} = {number}\n", number % 7)).collect();
+    let trees = [tree(&store, &many), tree(&store, "a = 1")];
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let (store, tree) = (&store, &trees[number % 2]);
+                scope.spawn(move || store.checkout(tree).unwrap())
+            })
+            .collect();
+        for (number, thread) in threads.into_iter().enumerate() {
+            assert_eq!(thread.join().unwrap(), store.checkout(&trees[number % 2]).unwrap());
+        }
+    });
+    assert_eq!(scratch.names("checkouts").len(), 2);
+    assert_eq!(store.take_damage(), []);
+}
