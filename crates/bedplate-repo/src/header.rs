@@ -115,6 +115,11 @@ impl<'a> Header<'a> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// True if something was wrong so far.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
     /// True if the tag is there.
     pub(crate) fn has(&self, tag: Tag) -> bool {
         self.entry(tag).is_some()
@@ -162,6 +167,14 @@ impl<'a> Header<'a> {
         })
     }
 
+    /// The strings of a tag as they are.
+    pub(crate) fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
+        let Some(entry) = self.typed(tag, &[8], "an array of strings") else { return Vec::new() };
+        let data = self.data;
+        let bytes = &data[entry.offset..entry.offset + entry.length];
+        bytes.split(|byte| *byte == 0).take(entry.count).collect()
+    }
+
     /// The 16-bit numbers of a tag.
     pub(crate) fn numbers16(&self, tag: Tag) -> Vec<u16> {
         let Some(entry) = self.typed(tag, &[3], "16-bit numbers") else { return Vec::new() };
@@ -174,6 +187,13 @@ impl<'a> Header<'a> {
         let Some(entry) = self.typed(tag, &[4], "32-bit numbers") else { return Vec::new() };
         let bytes = &self.data[entry.offset..entry.offset + entry.length];
         bytes.chunks_exact(4).map(|word| number(word, 0)).collect()
+    }
+
+    /// The 64-bit numbers of a tag.
+    pub(crate) fn numbers64(&self, tag: Tag) -> Vec<u64> {
+        let Some(entry) = self.typed(tag, &[5], "64-bit numbers") else { return Vec::new() };
+        let bytes = &self.data[entry.offset..entry.offset + entry.length];
+        bytes.chunks_exact(8).map(|long| u64::from(number(long, 0)) << 32 | u64::from(number(long, 4))).collect()
     }
 
     /// The first number of a tag, of 32 or 64 bits.

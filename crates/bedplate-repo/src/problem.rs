@@ -58,6 +58,30 @@ pub enum Problem {
         /// What it is.
         found: Box<Checksum>,
     },
+    /// The payload, or the list of its files, is not as it should be.
+    #[error("the payload cannot be read: {why}")]
+    Payload {
+        /// What is wrong.
+        why: String,
+    },
+    /// A file in a package that cannot be where it is.
+    #[error("file `{path}` of the package: {why}")]
+    Path {
+        /// Its path below the root, or what it has in its place.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file in a package is not the one that was packed.
+    #[error("file `{path}` is not what the package says: it should be {expected} and is {found}")]
+    FileDigest {
+        /// Its path.
+        path: String,
+        /// What the header says.
+        expected: Box<Checksum>,
+        /// What it is.
+        found: Box<Checksum>,
+    },
     /// A package that has no SHA-256 of its header, so that it cannot be checked: made by rpm before 4.14.
     #[error("the package has no SHA-256 digest of its header, so nothing shows whether it is whole")]
     NoDigest,
@@ -298,6 +322,9 @@ impl Problem {
             Self::Truncated { .. } => "truncated",
             Self::TooLong { .. } => "too-long",
             Self::Digest { .. } => "wrong-digest",
+            Self::Payload { .. } => "bad-payload",
+            Self::Path { .. } => "bad-path",
+            Self::FileDigest { .. } => "wrong-file-digest",
             Self::NoDigest => "no-digest",
             Self::TagType { .. } => "tag-type",
             Self::MissingTag { .. } => "missing-tag",
@@ -354,9 +381,12 @@ impl Problem {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::NoRepository => "`bedplate repo create DIR` makes repodata of a folder of RPMs",
-            Self::Truncated { .. } | Self::TooLong { .. } | Self::Digest { .. } | Self::NotAnRpm => {
-                "fetch or build the package again"
-            }
+            Self::Truncated { .. }
+            | Self::TooLong { .. }
+            | Self::Digest { .. }
+            | Self::Payload { .. }
+            | Self::FileDigest { .. }
+            | Self::NotAnRpm => "fetch or build the package again",
             Self::NoDigest => "rebuild the package with rpm 4.14 or later",
             Self::ChecksumType(crate::ChecksumError::Weak(_)) => "make the repodata again with SHA-256",
             Self::FileMissing { .. }

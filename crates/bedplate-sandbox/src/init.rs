@@ -31,9 +31,20 @@ pub(crate) fn main(order: &Order, wait: &OwnedFd) -> i32 {
     match serve(order, wait) {
         Ok(()) => 0,
         Err(why) => {
-            tell(&why);
+            tell(&with_remedy(why));
             1
         }
+    }
+}
+
+/// AppArmor on some systems gives the namespaces and takes the rights in them.
+fn with_remedy(why: Report) -> Report {
+    let restricts = std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    match why {
+        Report::Refused(why) if restricts.is_ok_and(|value| value.trim() == "1") => {
+            Report::Refused(format!("{why}; {}", bedplate_sys::sandbox::how_to_allow_namespaces()))
+        }
+        why => why,
     }
 }
 

@@ -2,5 +2,7 @@
 
 mod damage;
 mod gc;
+mod processes;
+mod properties;
 mod support;
 mod trees;

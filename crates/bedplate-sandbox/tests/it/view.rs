@@ -201,11 +201,11 @@ fn mistakes_of_the_caller_are_named() {
         let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
         format!("{error}{cause}")
     };
-    let layer = place.layer();
+    let base = place.base();
     for (said, expected) in [
         (error(&|job| job.layers.clear()), "a build root needs at least one layer".to_owned()),
         (error(&|job| job.layers.push("/no/such".into())), "find `/no/such`: No such file".to_owned()),
-        (error(&|job| job.layers.push(layer.join("usr/bin/busybox"))), "busybox` is not a folder".to_owned()),
+        (error(&|job| job.layers.push(base.join("usr/bin/busybox"))), "busybox` is not a folder".to_owned()),
         (error(&|job| job.argv = words(&["gcc"])), "`gcc` is not in the build root's PATH (/usr/bin)".to_owned()),
         (error(&|job| job.argv = words(&["/no/cc"])), "start `/no/cc`: No such file".to_owned()),
         (error(&|job| job.argv.clear()), "there is no command".to_owned()),
