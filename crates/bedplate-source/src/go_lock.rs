@@ -84,7 +84,7 @@ impl GoLock {
     pub fn resolve(apt: &Apt, suite: &str, wanted: GoWanted) -> Result<Self, BundleError> {
         let names = match &wanted {
             GoWanted::Packages(names) => names.clone(),
-            GoWanted::BuildDependsOf(source) => build_depends(apt, source)?,
+            GoWanted::BuildDependsOf(source) => build_depends(apt, suite, source)?,
         };
         if names.is_empty() {
             return Err(BundleError::NothingWanted);
@@ -183,10 +183,10 @@ fn package(reader: &mut Reader, table: &Table<'_>, at: std::ops::Range<usize>) -
 }
 
 /// The Go libraries of the build dependencies of a source package, those of its tests as well.
-fn build_depends(apt: &Apt, source: &str) -> Result<Vec<String>, BundleError> {
+fn build_depends(apt: &Apt, suite: &str, source: &str) -> Result<Vec<String>, BundleError> {
     let files = apt.source_files(source)?;
-    let Some(dsc) = files.iter().find(|file| file.file.ends_with(".dsc")) else {
-        return Err(BundleError::NoSource { name: source.to_owned() });
+    let Some(dsc) = files.iter().find(|file| file.suite == suite && file.file.ends_with(".dsc")) else {
+        return Err(BundleError::NoSource { name: source.to_owned(), suite: suite.to_owned() });
     };
     let scratch = tempfile::NamedTempFile::new().map_err(BundleError::io(&std::env::temp_dir()))?;
     apt.fetch_source(dsc, scratch.path())?;
