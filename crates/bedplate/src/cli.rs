@@ -3,6 +3,7 @@
 mod graph;
 mod render;
 mod repo;
+mod seed;
 mod solve;
 mod store;
 mod version;
@@ -14,6 +15,7 @@ pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
+pub(crate) use self::seed::{SeedCommand, SeedCreateArgs, SeedListArgs, SeedLockArgs, SeedVerifyArgs};
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
 pub(crate) use self::version::{CompareArgs, OverlapArgs, SortArgs, VersionCommand};
@@ -93,6 +95,9 @@ pub(crate) enum Command {
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Look after the seed: the packages of the distribution that first builds run in
+    #[command(subcommand)]
+    Seed(Box<SeedCommand>),
     /// Look after the store: what builds made and fetched, by content
     #[command(subcommand)]
     Store(StoreCommand),

@@ -4,6 +4,7 @@ pub(crate) mod graph;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod repo;
+pub(crate) mod seed;
 pub(crate) mod solve;
 pub(crate) mod spec;
 pub(crate) mod store;

@@ -11,6 +11,7 @@ mod outcome;
 mod output;
 mod query_format;
 mod render;
+mod seed;
 mod settings;
 mod store;
 mod ui;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
+        cli::Command::Seed(command) => commands::seed::run(*command, ui),
         cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }
