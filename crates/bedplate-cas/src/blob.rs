@@ -239,12 +239,20 @@ impl Store {
     /// The file of a blob of this kind, made from the other kind if need be. Its content was hashed in this process.
     pub(crate) fn blob_for_link(&self, digest: &Digest, kind: BlobKind) -> Result<PathBuf, StoreError> {
         let path = self.inner.layout.blob(digest, kind);
+        let io = || StoreError::io("read", &path);
         let mut damaged = None;
         match self.wrong(digest, kind, &path) {
             Ok(None) => return Ok(path),
-            Ok(Some(why)) => damaged = Some(self.drop_blob(digest, path.clone(), why)?),
+            Ok(Some(why)) => {
+                let found = File::open(&path).and_then(|file| digest::of_reader(file, digest.size)).map_err(io())?;
+                // A digest with the size of no blob says nothing about the file.
+                if found.hash == digest.hash && found.size != digest.size {
+                    return Err(StoreError::Missing { digest: *digest });
+                }
+                damaged = Some(self.drop_blob(digest, path.clone(), why)?);
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::io("read", &path)(error)),
+            Err(error) => return Err(io()(error)),
         }
         let other = match (self.path_of(digest), damaged) {
             (Err(StoreError::Missing { .. }), Some(damaged)) => return Err(damaged),

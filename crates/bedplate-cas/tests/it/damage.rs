@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use bedplate_cas::{ActionEntry, Digest, Output, OutputTree, Store, StoreError};
+use bedplate_cas::{ActionEntry, Digest, Output, OutputTree, Store, StoreError, TreeBuilder};
 
 use crate::support::{Scratch, tree};
 
@@ -91,6 +91,9 @@ fn a_good_digest_with_another_size_is_no_damage() {
     let other = Digest { size: 6, ..digest };
     assert!(!store.has(&other));
     assert!(matches!(store.read(&other), Err(StoreError::Missing { digest }) if digest == other));
+    let mut tree = TreeBuilder::new();
+    tree.file("a", other, 0o644).unwrap();
+    assert_eq!(store.checkout(&store.put_tree(&tree).unwrap()).unwrap_err().lost(), Some(other));
     assert_eq!(store.read(&digest).unwrap(), b"content");
     assert_eq!(store.take_damage(), []);
 }
