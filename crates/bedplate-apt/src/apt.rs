@@ -35,12 +35,24 @@ impl Apt {
         Ok(Self { folder, suites, mirror: OnceLock::new() })
     }
 
-    /// Fetches the lists of all suites anew. What was read before stays as it was: make a new value to see what is new.
+    /// Fetches the lists of all suites anew. What this value has read before stays as it was: see
+    /// [`Apt::updated`].
     ///
     /// # Errors
     /// If apt is not there, has no mirror, or cannot fetch all of them; it says why.
     pub fn update(&self) -> Result<(), AptError> {
         self.update_those(|_| true)
+    }
+
+    /// Fetches the lists of all suites anew, and gives a value that knows them.
+    ///
+    /// # Errors
+    /// As [`Apt::update`].
+    pub fn updated(&self) -> Result<Self, AptError> {
+        let names: Vec<&str> = self.suites.iter().map(|suite| suite.name.as_str()).collect();
+        let fresh = Self::new(&self.folder, &names)?;
+        fresh.update()?;
+        Ok(fresh)
     }
 
     /// Fetches the lists of suites that have none yet.

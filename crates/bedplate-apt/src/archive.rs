@@ -19,6 +19,28 @@ use liblzma::read::XzDecoder;
 /// # Errors
 /// If the file cannot be read, or is no binary package.
 pub fn deb_data(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    member(path, "data.tar")
+}
+
+/// The control fields of a binary package, as the author of the package wrote them.
+///
+/// # Errors
+/// If the file cannot be read, or is no binary package.
+pub fn deb_control(path: &Path) -> io::Result<String> {
+    let mut archive = tar::Archive::new(member(path, "control.tar")?);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.path()?.file_name().is_some_and(|name| name == "control") {
+            let mut text = String::new();
+            entry.read_to_string(&mut text)?;
+            return Ok(text);
+        }
+    }
+    Err(bad("it has no control fields"))
+}
+
+/// A packed tar archive in a package.
+fn member(path: &Path, wanted: &str) -> io::Result<Box<dyn Read + Send>> {
     let mut file = BufReader::with_capacity(1 << 18, File::open(path)?);
     let mut magic = [0; 8];
     file.read_exact(&mut magic).map_err(cut)?;
@@ -27,7 +49,7 @@ pub fn deb_data(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     }
     loop {
         let (name, size) = header(&mut file)?;
-        if let Some(packing) = name.strip_prefix("data.tar") {
+        if let Some(packing) = name.strip_prefix(wanted) {
             return unpacked(packing, file.take(size));
         }
         // Members begin at even places.
@@ -106,6 +128,22 @@ mod tests {
             let deb = [b"!<arch>\n".to_vec(), member("debian-binary", b"2.0"), member(name, &data), member("x", b"y")];
             assert_eq!(read(&deb.concat()), Ok(b"the files".to_vec()), "{name}");
         }
+    }
+
+    #[test]
+    fn control_fields_are_read() {
+        let mut control = tar::Builder::new(Vec::new());
+        for (name, text) in [("./postinst", "exit 1\n"), ("./control", "Package: a\n")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            control.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        let control = control.into_inner().unwrap();
+        let deb = [b"!<arch>\n".to_vec(), member("debian-binary", b"2.0\n"), member("control.tar", &control)].concat();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&deb).unwrap();
+        assert_eq!(deb_control(file.path()).unwrap(), "Package: a\n");
+        assert!(deb_data(file.path()).is_err());
     }
 
     #[test]

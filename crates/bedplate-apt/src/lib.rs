@@ -29,7 +29,7 @@ mod tool;
 mod version;
 
 pub use apt::Apt;
-pub use archive::deb_data;
+pub use archive::{deb_control, deb_data};
 pub use deb::{DebFile, Relation};
 pub use download::{Download, Progress};
 pub use error::AptError;

@@ -314,6 +314,16 @@ pub enum Event {
     },
 }
 
+/// An event with its time: a line of the stream as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimedEvent<E = Event> {
+    /// Since the start of the run.
+    pub seconds: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: E,
+}
+
 /// Somebody who watches a run.
 pub trait Sink: Send {
     /// Something happened, so long after the start of the run.
@@ -383,5 +393,61 @@ mod category {
         let word = String::deserialize(from)?;
         let found = WORDS.iter().find(|(_, one)| *one == word);
         found.map(|(category, _)| *category).ok_or_else(|| D::Error::custom(format!("unknown category `{word}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_stream_is_read_again() {
+        let failure = NodeFailure { retryable: true, ..NodeFailure::new(Category::Environment, "no space") };
+        let usage = Usage { cpu_seconds: 1.5, peak_memory: Some(1 << 40) };
+        let node = NodeId(3);
+        let failed = FailedNode {
+            node,
+            name: "zlib".to_owned(),
+            kind: NodeKind::Build,
+            failure: failure.clone(),
+            log: None,
+            blocks: vec!["rpm".to_owned()],
+        };
+        let events = [
+            Event::RunStarted { version: EVENTS_VERSION, tool: "0.1.0".to_owned(), jobs: 2, nodes: 1 },
+            Event::NodeState {
+                node,
+                name: "zlib".to_owned(),
+                kind: NodeKind::Check,
+                state: State::Running,
+                expected_seconds: 2.0,
+                slot: Some(0),
+                why: None,
+            },
+            Event::NodeFinished {
+                node,
+                status: State::Failed,
+                cached: false,
+                wall_seconds: 1.0,
+                usage,
+                log: Some(PathBuf::from("/log")),
+                failure: Some(failure),
+            },
+            Event::Progress(Progress { done: 1, running: 2, left: 3, failed: 4, seconds_left: 0.5 }),
+            Event::RunFinished { summary: Summary { failed: vec![failed], ..Summary::default() } },
+        ];
+        for event in events {
+            let line = serde_json::to_string(&TimedEvent { seconds: 0.25, event: &event }).unwrap();
+            assert_eq!(
+                serde_json::from_str::<TimedEvent>(&line).unwrap(),
+                TimedEvent { seconds: 0.25, event },
+                "{line}"
+            );
+        }
+        let line = serde_json::to_string(&TimedEvent {
+            seconds: 1.0,
+            event: Event::Phase { node, phase: "%prep".to_owned() },
+        });
+        assert_eq!(line.unwrap(), r#"{"seconds":1.0,"event":"phase","node":3,"phase":"%prep"}"#);
     }
 }

@@ -39,7 +39,7 @@ pub fn relevant_lines(log: &str) -> Vec<String> {
         if last.is_some_and(|last| at > last + 1 && (last + 1..at).any(|left| !lines[left].is_empty())) {
             excerpt.push("…".to_owned());
         }
-        excerpt.push(plain(lines[at]));
+        excerpt.push(plain_line(lines[at]));
         last = Some(at);
     }
     excerpt
@@ -91,8 +91,8 @@ fn is_error(line: &str) -> bool {
     !is_command && !is_echo(line) && (is_test || SIGNS.iter().any(|sign| line.contains(sign)))
 }
 
-/// A line without control characters, cut if it is long.
-fn plain(line: &str) -> String {
+/// A line without colours and control characters, cut if it is long: fit for a terminal.
+pub fn plain_line(line: &str) -> String {
     let mut plain = String::new();
     let mut rest = line.chars().peekable();
     while let Some(one) = rest.next() {

@@ -3,6 +3,7 @@
 //! [`run`] does the work of a [`Plan`]: a dispatcher owns the [`Work`] graph and starts its nodes by the longest remaining way;
 //! workers are threads. All that happens is one stream of [`Event`]s.
 
+pub mod build;
 mod event;
 mod excerpt;
 mod history;
@@ -16,9 +17,9 @@ mod worker;
 
 pub use event::{
     EVENTS_VERSION, Event, Events, FailedNode, NodeFailure, NodeId, NodeKind, Progress, Sink, State, Summary,
-    TimedNode, Usage,
+    TimedEvent, TimedNode, Usage,
 };
-pub use excerpt::relevant_lines;
+pub use excerpt::{plain_line, relevant_lines};
 pub use history::History;
 pub use jobserver::{Jobserver, JobserverError, Token};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};

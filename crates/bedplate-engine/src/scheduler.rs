@@ -77,8 +77,8 @@ impl Scheduler {
         self.passed.resize(self.work.len(), 0);
         let mut passed = Vec::new();
         let mut is_reserved = false;
-        let ready = self.work.ready().to_vec();
-        let chosen = ready.into_iter().find(|node| {
+        self.work.refresh();
+        let chosen = self.work.ready().iter().copied().find(|node| {
             if self.is_fetch(*node) {
                 return !is_fetching_full;
             }
@@ -118,7 +118,8 @@ impl Scheduler {
 
     /// How much memory a node is thought to take, in bytes.
     pub fn memory(&self, node: NodeId) -> u64 {
-        self.work.memory(node).unwrap_or(self.limits.assumed_memory)
+        // Nothing runs in no memory: a job may not start beside one that takes all.
+        self.work.memory(node).unwrap_or(self.limits.assumed_memory).max(1)
     }
 
     /// How many nodes are where.

@@ -230,6 +230,25 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_group_that_hands_limits_down_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        std::fs::create_dir_all(top.join("user/session/leaf")).unwrap();
+        let mounts = format!("41 31 0:38 / {} rw - cgroup2 cgroup2 rw\n", top.display());
+        let own = "1:name=systemd:/\n0::/user/session/leaf\n";
+        let write =
+            |group: &str, text: &str| std::fs::write(top.join(group).join("cgroup.subtree_control"), text).unwrap();
+        assert_eq!(v2_folder(own, &mounts), None);
+        write("", "cpu memory pids\n");
+        assert_eq!(v2_folder(own, &mounts), Some(top.to_owned()));
+        write("user", "memory pids\n");
+        write("user/session", "pids\n");
+        assert_eq!(v2_folder(own, &mounts), Some(top.join("user")));
+        assert_eq!(v2_folder("0::/elsewhere\n", &mounts), None);
+        assert_eq!(v2_folder("4:memory:/x\n", &mounts), None);
+    }
+
+    #[test]
     fn numbers_are_read_by_name() {
         let text = "anon 4096\nanon_thp 8\noom_kill_disable 0\noom_kill 2\n";
         assert_eq!(number_after(text, "anon"), Some(4096));

@@ -46,7 +46,8 @@ pub(crate) struct RunOrder {
     pub(crate) disk: u64,
     pub(crate) file: u64,
     pub(crate) open_files: u64,
-    pub(crate) is_interactive: bool,
+    /// Lines and columns of the terminal that it is to have, if any.
+    pub(crate) terminal: Option<(u16, u16)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,7 +71,9 @@ pub(crate) enum Report {
     /// More was written than allowed.
     DiskOver { bytes: u64 },
     /// After a failure: a file as large as allowed, by its path inside.
-    FileFull { path: String, bytes: u64 },
+    FileFull { path: String },
+    /// After a failure: how many processes there were besides process 1.
+    Left { processes: u64 },
     /// A folder was deleted.
     Removed,
     /// What all processes together have used, and the largest of them at its peak.
@@ -150,8 +153,9 @@ fn receive_bytes(socket: impl AsFd) -> io::Result<Option<(Vec<u8>, Option<OwnedF
     Ok(Some((bytes, descriptor)))
 }
 
-/// A text that fits into a packet.
+/// A text that fits into a packet, and that a terminal shows as it is: names inside are a build's own choice.
 pub(crate) fn short(text: &str) -> String {
     const MOST: usize = 4 << 10;
-    text.char_indices().take_while(|(index, _)| *index < MOST).map(|(_, character)| character).collect()
+    let characters = text.char_indices().take_while(|(index, _)| *index < MOST);
+    characters.map(|(_, character)| if character.is_control() { '?' } else { character }).collect()
 }

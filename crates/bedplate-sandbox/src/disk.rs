@@ -67,7 +67,7 @@ pub(crate) fn find_full(upper: &OwnedFd, limit: u64) -> Option<Report> {
     walk(upper, &mut |path, stat| {
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
         if FileType::from_raw_mode(stat.st_mode).is_file() && bytes >= limit {
-            found = Some(Report::FileFull { path: crate::channel::short(&format!("/{}", path.display())), bytes });
+            found = Some(Report::FileFull { path: crate::channel::short(&format!("/{}", path.display())) });
         }
         found.is_none()
     });

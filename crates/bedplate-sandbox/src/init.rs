@@ -31,9 +31,20 @@ pub(crate) fn main(order: &Order, wait: &OwnedFd) -> i32 {
     match serve(order, wait) {
         Ok(()) => 0,
         Err(why) => {
-            tell(&why);
+            tell(&with_remedy(why));
             1
         }
+    }
+}
+
+/// AppArmor on some systems gives the namespaces and takes the rights in them.
+fn with_remedy(why: Report) -> Report {
+    let restricts = std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    match why {
+        Report::Refused(why) if restricts.is_ok_and(|value| value.trim() == "1") => {
+            Report::Refused(format!("{why}; {}", bedplate_sys::sandbox::how_to_allow_namespaces()))
+        }
+        why => why,
     }
 }
 
@@ -73,14 +84,16 @@ fn run(order: &RunOrder) -> Result<(), Report> {
     let own = CapabilitySets { effective: OWN_RIGHTS, permitted: OWN_RIGHTS, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, own).doing("give up rights")?;
 
+    for argv in &order.prepare {
+        prepare(order, argv)?;
+    }
+    // A daemon that they left would have more rights than the build.
+    kernel::kill_all_others();
     if let Fork::Child = kernel::fork().doing("start the watcher of the disk")? {
         disk::watch(&upper, order.disk);
         kernel::exit_now(0);
     }
-    for argv in &order.prepare {
-        prepare(order, argv)?;
-    }
-    let terminal = if order.is_interactive { Some(terminal()?) } else { None };
+    let terminal = order.terminal.map(terminal).transpose()?;
     let launch = |shows_calls| Launch {
         argv: &order.argv,
         env: &order.env,
@@ -103,14 +116,25 @@ fn run(order: &RunOrder) -> Result<(), Report> {
     drop(terminal);
     tell(&Report::Started);
     let status = wait_for(process).doing("wait for the command")?;
+    let left = processes_left();
     kernel::kill_all_others();
-    if status.exit_status() != Some(0)
-        && let Some(full) = disk::find_full(&upper, order.file)
-    {
-        tell(&full);
+    if status.exit_status() != Some(0) {
+        // What a limit did to a part of the build may be the reason.
+        tell(&Report::Left { processes: left });
+        if let Some(full) = disk::find_full(&upper, order.file) {
+            tell(&full);
+        }
     }
     tell(&Report::Ended(status.as_raw()));
     Ok(())
+}
+
+/// How many processes there are besides this one.
+fn processes_left() -> u64 {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_process = |name: OsString| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
+    let count = entries.filter(|entry| is_process(entry.file_name())).count();
+    u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(1)
 }
 
 fn prepare(order: &RunOrder, argv: &[OsString]) -> Result<(), Report> {
@@ -149,12 +173,14 @@ fn wait_for(process: Pid) -> rustix::io::Result<WaitStatus> {
 }
 
 /// Makes a terminal in the sandbox, hands its outer end to whoever gave the order, and gives the inner one.
-fn terminal() -> Result<OwnedFd, Report> {
+fn terminal((lines, columns): (u16, u16)) -> Result<OwnedFd, Report> {
     use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let outer = openpt(flags).doing("make a terminal")?;
     unlockpt(&outer).doing("make a terminal")?;
     let inner = ioctl_tiocgptpeer(&outer, flags).doing("open the terminal")?;
+    let size = rustix::termios::Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&inner, size).doing("set the size of the terminal")?;
     let builder = (Some(Uid::from_raw(crate::BUILDER)), Some(Gid::from_raw(crate::BUILDER)));
     rustix::fs::fchown(&inner, builder.0, builder.1).doing("give the terminal to the builder")?;
     report(rustix::stdio::stdin(), &Report::Terminal, Some(std::os::fd::AsFd::as_fd(&outer)))

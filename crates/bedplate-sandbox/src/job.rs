@@ -56,7 +56,7 @@ pub struct Limits {
     pub file: u64,
     /// Open files of one process.
     pub open_files: u64,
-    /// How long it may be without a line of output.
+    /// How long it may write nothing.
     pub silence: Option<Duration>,
 }
 
@@ -88,6 +88,13 @@ pub enum Mode {
 /// Ends a run from another thread. Clones belong together.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
+
+impl From<Arc<AtomicBool>> for Cancel {
+    /// A flag that others set.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
 
 impl Cancel {
     /// Ends all runs that have this or a clone of it, within 0.1 s, and those that start later at once.

@@ -95,7 +95,6 @@ const OF_THE_MACHINE: &[libc::c_long] = &[
     libc::SYS_swapoff,
     libc::SYS_syslog,
     libc::SYS_fanotify_init,
-    libc::SYS_lookup_dcookie,
     libc::SYS_settimeofday,
     libc::SYS_clock_settime,
     libc::SYS_clock_adjtime,

@@ -6,6 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::PollFlags;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
+/// Lines and columns of our own terminal; those of an old one if we have none.
+pub(crate) fn size() -> (u16, u16) {
+    match tcgetwinsize(rustix::stdio::stdin()) {
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => (size.ws_row, size.ws_col),
+        _ => (24, 80),
+    }
+}
+
 /// The outer end of a build's terminal, joined to our standard input and output. Dropping it gives our terminal back as it was.
 #[derive(Debug)]
 pub(crate) struct Terminal {
@@ -38,6 +46,7 @@ impl Terminal {
     pub(crate) fn follow_size(&self) {
         // Either may be no terminal, or gone; then there is no size to follow.
         if let (Ok(ours), Ok(theirs)) = (tcgetwinsize(rustix::stdio::stdin()), tcgetwinsize(&self.outer))
+            && ours.ws_row > 0
             && (ours.ws_row, ours.ws_col) != (theirs.ws_row, theirs.ws_col)
         {
             let _ = tcsetwinsize(&self.outer, ours);

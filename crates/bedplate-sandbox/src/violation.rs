@@ -4,10 +4,9 @@
 //! fails as there is no network. This names the culprit; it is no guard: the memory that is read here may be changed by
 //! another thread before the kernel reads it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt as _;
 
 use bedplate_sys::kernel::{self, Notification};
 use rustix::net::{SocketType, sockopt::socket_type};
@@ -37,13 +36,12 @@ pub(crate) fn attend(listener: impl AsFd, violations: &mut Vec<Violation>) {
 
 fn look(notification: &Notification) -> Vec<Violation> {
     let thread = notification.thread;
-    let Ok(memory) = File::open(format!("/proc/{thread}/mem")) else { return Vec::new() };
-    let addresses = addresses(notification, &memory);
+    let addresses = addresses(notification);
     if addresses.is_empty() {
         return Vec::new();
     }
     let name = fs::read(format!("/proc/{thread}/comm")).unwrap_or_default();
-    let process = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+    let process = crate::channel::short(&String::from_utf8_lossy(name.trim_ascii_end()));
     let kind = socket_kind(thread, notification.arguments[0]);
     addresses
         .into_iter()
@@ -60,16 +58,17 @@ fn look(notification: &Notification) -> Vec<Violation> {
 }
 
 /// The addresses that a call names and that are not its own machine's.
-fn addresses(notification: &Notification, memory: &File) -> Vec<(IpAddr, u16)> {
+fn addresses(notification: &Notification) -> Vec<(IpAddr, u16)> {
+    let Some(thread) = i32::try_from(notification.thread).ok().and_then(Pid::from_raw) else { return Vec::new() };
     let [_, second, third, _, fifth, sixth] = notification.arguments;
     let places = match libc::c_long::try_from(notification.call) {
         Ok(libc::SYS_connect) => vec![(second, third)],
         Ok(libc::SYS_sendto) => vec![(fifth, sixth)],
-        Ok(libc::SYS_sendmsg) => message_name(memory, second).into_iter().collect(),
+        Ok(libc::SYS_sendmsg) => message_name(thread, second).into_iter().collect(),
         Ok(libc::SYS_sendmmsg) => {
             let size = u64::try_from(size_of::<libc::mmsghdr>()).unwrap_or(64);
             (0..third.min(MOST_MESSAGES))
-                .filter_map(|index| message_name(memory, second.wrapping_add(index * size)))
+                .filter_map(|index| message_name(thread, second.wrapping_add(index * size)))
                 .collect()
         }
         _ => Vec::new(),
@@ -78,8 +77,8 @@ fn addresses(notification: &Notification, memory: &File) -> Vec<(IpAddr, u16)> {
         .into_iter()
         .filter_map(|(place, length)| {
             let mut bytes = [0; 28];
-            let length = usize::try_from(length).unwrap_or(0).min(bytes.len());
-            memory.read_exact_at(&mut bytes[..length], place).ok()?;
+            let wanted = usize::try_from(length).unwrap_or(0).min(bytes.len());
+            let length = kernel::read_memory(thread, place, &mut bytes[..wanted]).ok()?;
             parse_address(&bytes[..length])
         })
         .filter(|(address, port)| *port == 53 || !is_local(*address))
@@ -89,9 +88,9 @@ fn addresses(notification: &Notification, memory: &File) -> Vec<(IpAddr, u16)> {
 }
 
 /// Where a `msghdr` says that the address is, and how long.
-fn message_name(memory: &File, header: u64) -> Option<(u64, u64)> {
+fn message_name(thread: Pid, header: u64) -> Option<(u64, u64)> {
     let mut bytes = [0; 12];
-    memory.read_exact_at(&mut bytes, header).ok()?;
+    kernel::read_memory(thread, header, &mut bytes).ok().filter(|count| *count == bytes.len())?;
     let (place, length) = bytes.split_at(8);
     let place = u64::from_ne_bytes(place.try_into().ok()?);
     (place != 0).then_some((place, u32::from_ne_bytes(length.try_into().ok()?).into()))

@@ -231,6 +231,20 @@ pub fn still_waits(listener: impl AsFd, id: u64) -> bool {
     unsafe { libc::ioctl(listener.as_fd().as_raw_fd(), SECCOMP_IOCTL_NOTIF_ID_VALID, ptr::from_ref(&id)) == 0 }
 }
 
+/// Reads memory of another process at `address`, which we must be allowed to trace; gives how many bytes there were.
+///
+/// # Errors
+/// Those of the system.
+pub fn read_memory(process: Pid, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let address = usize::try_from(address).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let remote = libc::iovec { iov_base: ptr::without_provenance_mut(address), iov_len: buffer.len() };
+    // SAFETY: the kernel writes at most as many bytes as our buffer has; the other address is of another process and is checked
+    // there.
+    let count = unsafe { libc::process_vm_readv(process.as_raw_nonzero().get(), &local, 1, &remote, 1, 0) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
 /// Lets the call go on to the kernel.
 ///
 /// # Errors
@@ -269,12 +283,18 @@ pub fn restore_signals() {
     }
 }
 
-/// Becomes another program; comes back only if that fails.
+/// Becomes another program, which gets no descriptors but the standard streams: neither ours nor those that whoever started us
+/// has left open. Comes back only if that fails.
 pub fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
     let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
         texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
     };
     let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: the flag only marks descriptors, which stay open and owned for as long as we are here.
+    let marked = check(unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) });
+    if let Err(error) = marked {
+        return error;
+    }
     // SAFETY: both lists end with a null pointer, and the texts that they point to outlive the call.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()

@@ -1,6 +1,7 @@
 //! The scheduler as its users see it: plans that are run by threads and watched by a sink.
 
 mod plan;
+mod property;
 mod run;
 
 /// A module that is not named above would not run.

@@ -8,10 +8,11 @@ mod view;
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use bedplate_sandbox::{Cancel, Helper, Job, Limits, Mode, Outcome, SandboxError, run};
+use bedplate_sandbox::{Bind, Cancel, End, Helper, Job, LimitKind, Limits, Mode, Outcome, SandboxError, run};
 
 const HELPER: &str = env!("CARGO_BIN_EXE_bedplate-sandbox-test-helper");
 
@@ -19,24 +20,27 @@ fn helper() -> Helper {
     Helper::At(HELPER.into())
 }
 
-/// A build root of busybox alone, and a scratch folder for one build.
+/// A build root: a layer of its own, empty but for a few folders, above one with busybox; and a scratch folder for one build.
 struct Place {
     folder: tempfile::TempDir,
 }
 
-impl Place {
-    fn new() -> Self {
-        Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
-    }
+/// Makes something once for all tests of this run; it replaces that of the last run.
+fn made_once(cell: &'static OnceLock<PathBuf>, name: &str, make: impl FnOnce(&Path)) -> &'static Path {
+    cell.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let fresh = target.with_extension(std::process::id().to_string());
+        make(&fresh);
+        let _ = std::fs::remove_dir_all(&target);
+        std::fs::rename(&fresh, &target).unwrap();
+        target
+    })
+}
 
-    fn below(folder: &Path) -> Self {
-        let folder = tempfile::tempdir_in(folder).expect("a scratch folder can be made");
-        // Ordinary users shall come by.
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let root = folder.path().join("layer");
-        for name in ["usr/bin", "etc", "root"] {
-            std::fs::create_dir_all(root.join(name)).unwrap();
-        }
+fn busybox_root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    made_once(&ROOT, "busybox-root", |root| {
+        std::fs::create_dir_all(root.join("usr/bin")).unwrap();
         symlink("usr/bin", root.join("bin")).unwrap();
         std::fs::copy("/bin/busybox", root.join("usr/bin/busybox"))
             .expect("busybox-static is there (toolkit/host-setup installs it)");
@@ -44,7 +48,45 @@ impl Place {
         for applet in String::from_utf8(applets).unwrap().lines().filter(|name| *name != "busybox") {
             symlink("busybox", root.join("usr/bin").join(applet)).unwrap();
         }
-        Self { folder }
+    })
+}
+
+/// The program of tests/data/probe.c.
+fn probe() -> &'static Path {
+    static PROBE: OnceLock<PathBuf> = OnceLock::new();
+    made_once(&PROBE, "probe", |target| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.c");
+        let status = std::process::Command::new("cc").arg("-static").arg("-o").arg(target).arg(source).status();
+        assert!(status.expect("there is a C compiler").success());
+    })
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        symlink(busybox_root(), place.base()).unwrap();
+        place
+    }
+
+    /// One without busybox.
+    fn below(folder: &Path) -> Self {
+        let place = Self { folder: tempfile::tempdir_in(folder).expect("a scratch folder can be made") };
+        // Ordinary users shall come by.
+        std::fs::set_permissions(place.folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["usr/bin", "etc", "root"] {
+            std::fs::create_dir_all(place.layer().join(name)).unwrap();
+        }
+        place
+    }
+
+    /// Puts the probe into the root, where a build can start it as `probe`.
+    fn with_probe(self) -> Self {
+        std::fs::copy(probe(), self.layer().join("usr/bin/probe")).unwrap();
+        self
+    }
+
+    fn base(&self) -> PathBuf {
+        self.folder.path().join("base")
     }
 
     fn layer(&self) -> PathBuf {
@@ -58,7 +100,7 @@ impl Place {
     /// A job that runs a script of the shell.
     fn job(&self, script: &str) -> Job {
         Job {
-            layers: vec![self.layer()],
+            layers: vec![self.layer(), self.base()],
             scratch: self.scratch(),
             binds: Vec::new(),
             prepare: Vec::new(),
@@ -102,16 +144,18 @@ fn marker() -> String {
     format!("8{:07}.{:04}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// How many processes have `marker` on their command line.
+/// How many processes have `marker` on their command line, or in the path of their program.
 fn count_running(marker: &str) -> usize {
-    let mut count = 0;
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        if let Ok(line) = std::fs::read(entry.path().join("cmdline")) {
-            let is_process = entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-            count += usize::from(is_process && line.windows(marker.len()).any(|part| part == marker.as_bytes()));
-        }
-    }
-    count
+    let has = |bytes: &[u8]| bytes.windows(marker.len()).any(|part| part == marker.as_bytes());
+    let is_marked = |folder: PathBuf| {
+        let program = std::fs::read_link(folder.join("exe")).unwrap_or_default();
+        std::fs::read(folder.join("cmdline")).is_ok_and(|line| has(&line))
+            || has(program.as_os_str().as_encoded_bytes())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let processes =
+        entries.filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()));
+    processes.filter(|entry| is_marked(entry.path())).count()
 }
 
 /// Waits until no process with `marker` is left.
