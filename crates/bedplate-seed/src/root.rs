@@ -184,7 +184,10 @@ impl SeedRoots<'_> {
         })
     }
 
-    pub(crate) fn locked<'b>(&'b self, names: &'b BTreeSet<&'b str>) -> impl Iterator<Item = (&'b str, &'b LockedPackage)> {
+    pub(crate) fn locked<'b>(
+        &'b self,
+        names: &'b BTreeSet<&'b str>,
+    ) -> impl Iterator<Item = (&'b str, &'b LockedPackage)> {
         names.iter().filter_map(|name| Some((*name, self.lock.packages.get(*name)?)))
     }
 

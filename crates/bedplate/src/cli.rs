@@ -1,6 +1,7 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod graph;
+mod key;
 mod render;
 mod repo;
 mod solve;
@@ -11,9 +12,10 @@ mod version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
-    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
+    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, SignArgs, VerifyArgs,
 };
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
@@ -98,6 +100,9 @@ pub(crate) enum Command {
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Make and show the key that signs packages
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look after the store: what builds made and fetched, by content
     #[command(subcommand)]
     Store(StoreCommand),

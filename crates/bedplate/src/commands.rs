@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod graph;
+pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod repo;
