@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod graph;
+pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod repo;
