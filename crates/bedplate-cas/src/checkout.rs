@@ -25,6 +25,9 @@ use crate::{BlobKind, Damage, Digest, Store, StoreError, Tree, TreeEntry, action
 /// Folders of checkouts: only the executable bit of files is kept, as blobs have no other.
 const FOLDER_MODE: u32 = 0o755;
 
+/// How often a checkout is looked at, and made if it is not there or not good.
+const ATTEMPTS: usize = 4;
+
 /// The checkouts that are good, as far as this process knows. A second thread waits for the first.
 #[derive(Debug, Default)]
 pub(crate) struct Checkouts {
@@ -48,12 +51,15 @@ impl Store {
         let folder = self.inner.layout.checkout(tree);
         let path = folder.join("root");
         let content = self.tree(tree)?;
-        while !self.is_good_checkout(tree, &content, &folder)? {
+        for _ in 0..ATTEMPTS {
+            if self.is_good_checkout(tree, &content, &folder)? {
+                action::touch(&folder);
+                *good = Some(path.clone());
+                return Ok(path);
+            }
             self.make_checkout(&content, &folder)?;
         }
-        action::touch(&folder);
-        *good = Some(path.clone());
-        Ok(path)
+        Err(StoreError::BadCheckout { tree: *tree, path: folder })
     }
 
     /// Whether there is one, and all of it is as the tree says. One that is not is dropped.

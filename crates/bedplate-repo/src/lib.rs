@@ -27,6 +27,7 @@ mod problem;
 mod query;
 mod repository;
 mod rpm;
+mod signature;
 mod verify;
 mod xml;
 
@@ -40,4 +41,5 @@ pub use problem::{Finding, Findings, Problem};
 pub use query::{Capability, NamePattern, QueryError, Selection};
 pub use repository::{LoadOptions, Repository, VerifySignature, load, read_built, same_names};
 pub use rpm::{Payload, ReadPackage, content_identity, read_package};
+pub use signature::{MakeSignature, SignedHeader, read_signature, sign_package};
 pub use verify::{Verified, VerifyOptions, verify};

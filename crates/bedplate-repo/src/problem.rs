@@ -138,6 +138,16 @@ pub enum Problem {
         usual: String,
     },
 
+    /// A package has no signature, and one is required.
+    #[error("the package is not signed")]
+    PackageUnsigned,
+    /// The signature of a package is not good, or cannot be made.
+    #[error("the signature of the package: {why}")]
+    PackageSignature {
+        /// What the verifier or the signer says.
+        why: String,
+    },
+
     // Metadata files.
     /// A file that is named and not there.
     #[error("`{path}` is named and is not there")]
@@ -325,6 +335,8 @@ impl Problem {
             Self::Payload { .. } => "bad-payload",
             Self::Path { .. } => "bad-path",
             Self::FileDigest { .. } => "wrong-file-digest",
+            Self::PackageUnsigned => "package-unsigned",
+            Self::PackageSignature { .. } => "bad-package-signature",
             Self::NoDigest => "no-digest",
             Self::TagType { .. } => "tag-type",
             Self::MissingTag { .. } => "missing-tag",
@@ -399,7 +411,9 @@ impl Problem {
                 "fetch the repository again, or make its repodata again with `bedplate repo create`"
             }
             Self::NevraTwice { .. } => "remove one of them, or give the rebuilt package another release",
-            Self::Unsigned => "sign it (`gpg --detach-sign --armor repomd.xml`), or do not ask for a signature",
+            Self::Unsigned | Self::PackageUnsigned => {
+                "sign the repository (`bedplate repo sign`), or do not ask for signatures"
+            }
             _ => return None,
         })
     }

@@ -84,12 +84,14 @@ fn run(order: &RunOrder) -> Result<(), Report> {
     let own = CapabilitySets { effective: OWN_RIGHTS, permitted: OWN_RIGHTS, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, own).doing("give up rights")?;
 
+    for argv in &order.prepare {
+        prepare(order, argv)?;
+    }
+    // A daemon that they left would have more rights than the build.
+    kernel::kill_all_others();
     if let Fork::Child = kernel::fork().doing("start the watcher of the disk")? {
         disk::watch(&upper, order.disk);
         kernel::exit_now(0);
-    }
-    for argv in &order.prepare {
-        prepare(order, argv)?;
     }
     let terminal = order.terminal.map(terminal).transpose()?;
     let launch = |shows_calls| Launch {

@@ -4,6 +4,7 @@ mod build;
 mod graph;
 mod render;
 mod repo;
+mod seed;
 mod solve;
 mod source;
 mod store;
@@ -17,6 +18,7 @@ pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
 };
+pub(crate) use self::seed::{SeedCommand, SeedCreateArgs, SeedListArgs, SeedLockArgs, SeedVerifyArgs};
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
 pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
@@ -132,6 +134,9 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Look after the seed: the packages of the distribution that first builds run in
+    #[command(subcommand)]
+    Seed(Box<SeedCommand>),
     /// Look after the store: what builds made and fetched, by content
     #[command(subcommand)]
     Store(StoreCommand),

@@ -6,6 +6,7 @@ pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod repo;
 pub(crate) mod shell;
+pub(crate) mod seed;
 pub(crate) mod solve;
 pub(crate) mod source;
 pub(crate) mod spec;

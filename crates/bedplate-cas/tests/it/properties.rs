@@ -60,16 +60,18 @@ fn add_parents(map: &mut Map, path: &str) {
 }
 
 fn put(store: &Store, map: &Map) -> Digest {
-    let mut builder = TreeBuilder::new();
+    let (mut builder, batch) = (TreeBuilder::new(), store.batch());
     for (path, node) in map {
         match node {
-            Node::File(content, mode) => builder.file(path, store.put(content).unwrap(), *mode),
+            Node::File(content, mode) => builder.file(path, batch.put(content).unwrap(), *mode),
             Node::Link(target) => builder.symlink(path, target),
             Node::Folder(mode) => builder.directory(path, *mode),
         }
         .unwrap();
     }
-    store.put_tree(&builder).unwrap()
+    let tree = batch.put_tree(&builder).unwrap();
+    batch.commit().unwrap();
+    tree
 }
 
 fn get(store: &Store, tree: &Digest) -> Map {
