@@ -16,6 +16,7 @@ mod query;
 mod render;
 mod repo;
 mod solve;
+mod source;
 mod store;
 mod support;
 mod version;
