@@ -144,6 +144,8 @@ pub struct BuildGraph {
     pub findings: Vec<Finding>,
     /// The roots of the builds, in the order of the specs.
     pub(crate) roots: Vec<Root>,
+    /// The roots of the checks.
+    pub(crate) check_roots: BTreeMap<SpecId, Root>,
     check_nodes: BTreeMap<SpecId, NodeId>,
 }
 
@@ -164,8 +166,10 @@ impl BuildGraph {
         findings.extend(maker.uncut_cycles(&cycles));
         findings.extend(maker.unsolvable_roots(&checks));
         let Maker { roots, blocked, .. } = maker;
-        let mut graph = Self { nodes: Vec::new(), check_nodes: BTreeMap::new(), specs, cycles, findings, roots, pool };
+        let (nodes, check_roots, check_nodes) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut graph = Self { nodes, check_nodes, specs, cycles, findings, roots, check_roots, pool };
         graph.make_nodes(&blocked, &checks, &durations);
+        graph.check_roots = checks.into_iter().collect();
         graph
     }
 

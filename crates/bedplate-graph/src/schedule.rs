@@ -12,17 +12,26 @@ pub const DEFAULT_SECONDS: f64 = 60.0;
 /// No build takes longer, in seconds: eleven days.
 const MAX_SECONDS: f64 = 1e6;
 
-/// Recorded durations, in seconds, of builds and checks by the name of the source package.
+/// What is recorded of the builds and checks of sources, by the name of the source package.
 ///
-/// The file has a JSON object on each line; a later line for the same source wins:
+/// The file has a JSON object on each line; a later line for the same source wins. Times are in seconds, peaks of memory in bytes;
+/// all but the source may be missing:
 ///
 /// ```text
-/// {"source":"zlib","build":12.5,"check":3.1}
+/// {"source":"zlib","build":12.5,"check":3.1,"build_peak":94371840,"check_peak":52428800}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Durations {
-    build: BTreeMap<String, f64>,
-    check: BTreeMap<String, f64>,
+    sources: BTreeMap<String, Recorded>,
+}
+
+/// What is recorded of a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Recorded {
+    build: Option<f64>,
+    check: Option<f64>,
+    build_peak: Option<u64>,
+    check_peak: Option<u64>,
 }
 
 impl Durations {
@@ -50,27 +59,84 @@ impl Durations {
         if wrong.is_empty() { Ok(durations) } else { Err(wrong) }
     }
 
-    fn read_line(&mut self, line: &str) -> Result<(), String> {
+    /// Reads a line that the program wrote itself; says what is wrong with it.
+    ///
+    /// # Errors
+    /// A lower-case fragment; nothing of the line is kept then.
+    pub fn read_line(&mut self, line: &str) -> Result<(), String> {
         let value: Value = serde_json::from_str(line).map_err(|error| format!("the line is no JSON: {error}"))?;
         let source = value["source"].as_str().ok_or("the line has no `source`")?;
-        for (key, list) in [("build", &mut self.build), ("check", &mut self.check)] {
+        let mut recorded = self.sources.get(source).copied().unwrap_or_default();
+        for (key, field) in [("build", &mut recorded.build), ("check", &mut recorded.check)] {
             let Some(value) = value.get(key) else { continue };
             let seconds = value.as_f64().filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds));
             let seconds = seconds.ok_or_else(|| format!("`{key}` is no number of seconds up to {MAX_SECONDS}"))?;
-            list.insert(source.to_owned(), seconds);
+            *field = Some(seconds);
         }
+        for (key, field) in [("build_peak", &mut recorded.build_peak), ("check_peak", &mut recorded.check_peak)] {
+            let Some(value) = value.get(key) else { continue };
+            *field = Some(value.as_u64().ok_or_else(|| format!("`{key}` is no whole number of bytes"))?);
+        }
+        self.sources.insert(source.to_owned(), recorded);
         Ok(())
     }
 
     /// The recorded time of a build, in seconds.
     pub fn build(&self, source: &str) -> Option<f64> {
-        self.build.get(source).copied()
+        self.sources.get(source)?.build
     }
 
     /// The recorded time of a check, in seconds.
     pub fn check(&self, source: &str) -> Option<f64> {
-        self.check.get(source).copied()
+        self.sources.get(source)?.check
     }
+
+    /// The most memory that a build took, in bytes.
+    pub fn build_peak(&self, source: &str) -> Option<u64> {
+        self.sources.get(source)?.build_peak
+    }
+
+    /// The most memory that a check took, in bytes.
+    pub fn check_peak(&self, source: &str) -> Option<u64> {
+        self.sources.get(source)?.check_peak
+    }
+
+    /// Records a build: its time in seconds (whole milliseconds are kept), its peak in bytes if that is known.
+    pub fn record_build(&mut self, source: &str, seconds: f64, peak: Option<u64>) {
+        let recorded = self.sources.entry(source.to_owned()).or_default();
+        recorded.build = Some(rounded(seconds));
+        recorded.build_peak = peak.or(recorded.build_peak);
+    }
+
+    /// Records a check: its time in seconds (whole milliseconds are kept), its peak in bytes if that is known.
+    pub fn record_check(&mut self, source: &str, seconds: f64, peak: Option<u64>) {
+        let recorded = self.sources.entry(source.to_owned()).or_default();
+        recorded.check = Some(rounded(seconds));
+        recorded.check_peak = peak.or(recorded.check_peak);
+    }
+
+    /// The text of a file with all that is recorded, sorted by source.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for (source, recorded) in &self.sources {
+            let mut line = format!("{{\"source\":{}", Value::from(source.as_str()));
+            let mut insert = |key, value: Option<Value>| {
+                value.iter().for_each(|value| line.push_str(&format!(",\"{key}\":{value}")));
+            };
+            insert("build", recorded.build.map(Value::from));
+            insert("check", recorded.check.map(Value::from));
+            insert("build_peak", recorded.build_peak.map(Value::from));
+            insert("check_peak", recorded.check_peak.map(Value::from));
+            text.push_str(&line);
+            text.push_str("}\n");
+        }
+        text
+    }
+}
+
+/// A time as it is recorded.
+fn rounded(time: f64) -> f64 {
+    seconds(milliseconds(time.clamp(0.0, MAX_SECONDS)))
 }
 
 /// A time that can be sorted: whole milliseconds.
@@ -138,6 +204,30 @@ mod tests {
         let text = "{\n{\"source\":\"a\",\"build\":-1}\n{\"build\":1}\n{\"source\":\"a\",\"check\":1e300}\n";
         let wrong = Durations::parse(SourceId(0), text).unwrap_err();
         assert_eq!(wrong.iter().map(|one| one.span.unwrap().start).collect::<Vec<_>>(), [0, 2, 28, 40]);
+    }
+
+    #[test]
+    fn what_is_recorded_is_read_again() {
+        let mut durations = Durations::default();
+        durations.record_build("zlib", 12.500_04, Some(90 << 20));
+        durations.record_check("zlib", 3.0, None);
+        durations.record_build("bash", 1e9, None);
+        // A peak that is not known this time was known before.
+        durations.record_build("zlib", 11.0, None);
+        let text = durations.to_text();
+        let lines = [
+            r#"{"source":"bash","build":1000000.0}"#,
+            r#"{"source":"zlib","build":11.0,"check":3.0,"build_peak":94371840}"#,
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+        let again = Durations::parse(SourceId(0), &text).unwrap();
+        assert_eq!(again, durations);
+        assert_eq!(
+            (again.build_peak("zlib"), again.check_peak("zlib"), again.build_peak("none")),
+            (Some(94_371_840), None, None)
+        );
+        let wrong = Durations::parse(SourceId(0), "{\"source\":\"a\",\"build_peak\":-1}").unwrap_err();
+        assert_eq!(wrong[0].message, "`build_peak` is no whole number of bytes");
     }
 
     #[test]

@@ -235,6 +235,12 @@ fn names(dependency: &Dependency) -> Vec<String> {
     tree.singles().into_iter().filter_map(name).collect()
 }
 
+fn members(closure: &Closure) -> Vec<(PackageId, bool)> {
+    let mut found: Vec<_> = closure.members.iter().map(|(id, cut)| (*id, *cut)).collect();
+    found.sort_unstable();
+    found
+}
+
 impl BuildGraph {
     /// The shortest chain from the build of a spec to something in its root, in forward order.
     pub fn why_in_build(&self, spec: SpecId, goal: Goal) -> Option<Vec<Step>> {
@@ -246,10 +252,13 @@ impl BuildGraph {
 
     /// The packages of the root of a spec's build, sorted; true for those that are there to break a cycle.
     pub fn root_of(&self, spec: SpecId) -> Vec<(PackageId, bool)> {
-        let mut found: Vec<_> =
-            self.roots[spec.0 as usize].closure.members.iter().map(|(id, cut)| (*id, *cut)).collect();
-        found.sort_unstable();
-        found
+        members(&self.roots[spec.0 as usize].closure)
+    }
+
+    /// The packages of the root of a spec's check, sorted: those of the build, and what only `%check` needs. Nothing if the spec
+    /// has no check.
+    pub fn check_root_of(&self, spec: SpecId) -> Vec<(PackageId, bool)> {
+        self.check_roots.get(&spec).map(|root| members(&root.closure)).unwrap_or_default()
     }
 
     /// The requirements of the build of a spec, each with the packages that meet it, in the order of the list; those for

@@ -23,8 +23,6 @@
 //! The executable must call [`child_main`] when its first argument is [`HELPER_ARGUMENT`].
 
 mod child;
-mod kernel;
-mod seccomp;
 mod wire;
 
 use std::io::Read as _;
@@ -38,7 +36,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::process::{Finished, Request, RunError};
 
-pub use child::child_main;
+pub use child::{child_main, how_to_allow_namespaces};
 
 /// The first argument that makes our executable a worker instead of the command a person asked for.
 pub const HELPER_ARGUMENT: &str = "__bedplate-sandbox";

@@ -12,6 +12,12 @@ pub enum Outcome {
     Good,
     /// The input has mistakes; they were reported.
     BadInput,
+    /// A build or check failed; it was reported.
+    BuildFailed,
+    /// The machine is at fault; it was reported.
+    Environment,
+    /// We are at fault; it was reported.
+    Bug,
 }
 
 impl Outcome {
@@ -20,6 +26,9 @@ impl Outcome {
         match self {
             Self::Good => ExitCode::SUCCESS,
             Self::BadInput => ExitCode::from(Category::Input.exit_code()),
+            Self::BuildFailed => ExitCode::from(Category::Build.exit_code()),
+            Self::Environment => ExitCode::from(Category::Environment.exit_code()),
+            Self::Bug => ExitCode::from(Category::Internal.exit_code()),
         }
     }
 }

@@ -14,10 +14,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
-use super::kernel::{self, Fork};
-use super::seccomp;
 use super::wire::{self, Answer, OwnedRequest};
+use crate::kernel::{self, Fork};
 use crate::process::{End, Finished, Watch, status_number, watch};
+use crate::seccomp::{self, Filter};
 
 /// Where a command gets an empty folder of its own.
 const PRIVATE: [&CStr; 3] = [c"/tmp", c"/var/tmp", c"/dev/shm"];
@@ -66,7 +66,7 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
 
 /// The keeper: starts the worker, gives it its users, waits for its end.
 fn keep() -> Result<(), String> {
-    let filter = seccomp::filter().ok_or("it is not made for this processor architecture")?;
+    let filter = filter().ok_or("it is not made for this processor architecture")?;
     let (wait, go) = pipe_with(PipeFlags::CLOEXEC).doing("make a pipe")?;
     match kernel::fork_into_namespaces().map_err(|error| namespaces_refused(&error))? {
         Fork::Child => {
@@ -137,8 +137,13 @@ fn identity(map: &str) -> Option<(String, bool)> {
 }
 
 fn namespaces_refused(error: &io::Error) -> String {
+    format!("user namespaces are refused: {error}; {}", how_to_allow_namespaces())
+}
+
+/// What to do on this machine, as far as it can be seen, if it refuses user namespaces.
+pub fn how_to_allow_namespaces() -> &'static str {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let setting = if read("/proc/sys/user/max_user_namespaces").trim() == "0" {
+    if read("/proc/sys/user/max_user_namespaces").trim() == "0" {
         "allow them with `sysctl user.max_user_namespaces=10000`"
     } else if read("/proc/sys/kernel/unprivileged_userns_clone").trim() == "0" {
         "allow them with `sysctl kernel.unprivileged_userns_clone=1`"
@@ -146,8 +151,19 @@ fn namespaces_refused(error: &io::Error) -> String {
         "allow them with `sysctl kernel.apparmor_restrict_unprivileged_userns=0` or an AppArmor profile with `userns,`"
     } else {
         "a container must be allowed to make them: its seccomp profile, or `--security-opt seccomp=unconfined`"
-    };
-    format!("user namespaces are refused: {error}; {setting}")
+    }
+}
+
+/// What no command may call. Namespaces leave two ways out that files do not guard: a Unix socket can be connected to on a
+/// read-only file system, and a new user namespace gives its maker rights again. Both are shut here, with the calls that no
+/// shell command of a spec needs.
+fn filter() -> Option<Vec<libc::sock_filter>> {
+    let mut filter = Filter::new()?;
+    filter.refuse(seccomp::POWERS);
+    filter.refuse(&[libc::SYS_socket, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev]);
+    filter.refuse(&[libc::SYS_pidfd_getfd]);
+    filter.refuse_clone_flags(libc::CLONE_NEWUSER);
+    Some(filter.finish())
 }
 
 /// The worker: process 1 of the namespaces.
@@ -341,9 +357,9 @@ impl Serving {
         let null =
             rustix::fs::open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open /dev/null")?;
         set_standard_streams([null.as_fd(), stdout.as_fd(), stderr.as_fd()]).doing("connect the command")?;
-        kernel::restore_broken_pipe_signal();
+        kernel::restore_signals();
         rustix::process::umask(Mode::from_raw_mode(0o022));
-        seccomp::install(&mut self.filter).doing("filter the system calls")?;
+        kernel::install_filter(&mut self.filter).doing("filter the system calls")?;
         let error = kernel::execute(&program, &arguments, &environment);
         Err(format!("start `{}`: {error}", program.to_string_lossy()))
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why, and the conformance test shows differences")]
 
+mod build;
 mod chain;
 mod conformance;
 mod expand;
@@ -12,8 +13,10 @@ mod lint;
 mod macros;
 mod output;
 mod query;
+mod render;
 mod repo;
 mod solve;
+mod store;
 mod support;
 mod version;
 

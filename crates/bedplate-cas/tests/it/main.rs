@@ -1,0 +1,9 @@
+//! Tests of the store on a real file system.
+
+mod damage;
+mod gc;
+mod processes;
+mod properties;
+mod reapi;
+mod support;
+mod trees;

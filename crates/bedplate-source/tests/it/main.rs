@@ -1,0 +1,20 @@
+//! Lists as people write them, and files as servers give them.
+
+mod bundle;
+mod download;
+mod fetch;
+mod list;
+mod server;
+mod support;
+mod update;
+
+/// A module that is not named above would not run.
+#[test]
+fn every_file_of_this_folder_is_a_module() {
+    let main = include_str!("main.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap();
+        assert!(module == "main" || main.contains(&format!("\nmod {module};\n")), "main.rs does not name {module}");
+    }
+}
