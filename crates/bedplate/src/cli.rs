@@ -15,7 +15,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
-pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
