@@ -161,6 +161,12 @@ impl Store {
         })
     }
 
+    /// Where the file of a blob is, if it is there; it is not hashed. For those who compare what they read themselves.
+    pub fn place_of(&self, digest: &Digest) -> Option<PathBuf> {
+        let kind = BlobKind::ALL.into_iter().find(|kind| self.has_kind(digest, *kind))?;
+        Some(self.inner.layout.blob(digest, kind))
+    }
+
     /// Copies a blob to a new file (or over an old one), hashed on the way: there is the whole file or none.
     ///
     /// # Errors
