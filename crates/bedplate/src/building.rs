@@ -58,12 +58,16 @@ impl Building {
                 .hint("write it: `bedplate seed lock`"));
         }
         let lock = read_checked(&lock_path, ui, Lock::parse)?;
-        let apt = Apt::new(&store.path().join("apt"), &["trixie", "sid"])
-            .map_err(|error| Failure { category: error.category(), message: error.to_string(), hint: None })?;
+        let apt = Apt::new(&store.path().join("apt"), &["trixie", "sid"]).map_err(|error| Failure {
+            category: error.category(),
+            message: error.to_string(),
+            hint: None,
+        })?;
         let temporary = std::env::temp_dir();
         let mut policy = Policy::of(args)?;
         if !policy.files.is_empty() && args.macros.config.is_none() {
-            let roots = SeedRoots { store: &store, definition: &definition, lock: &lock, apt: &apt, temporary: &temporary };
+            let roots =
+                SeedRoots { store: &store, definition: &definition, lock: &lock, apt: &apt, temporary: &temporary };
             let tree = roots.rpm_config(&|_| {}).map_err(seed_failure)?;
             let folder = store.checkout(&tree)?;
             policy.config = Some(folder.join("usr/lib/rpm"));
@@ -241,8 +245,7 @@ impl Supplies for Building {
         let Some(tree) = roots.find(&groups).map_err(seed_node_failure)? else { return Ok(None) };
         let names = roots.packages(&groups).map_err(seed_node_failure)?;
         let version = |name: &str| self.lock.packages.get(name).map(|locked| locked.version.clone());
-        let packages =
-            names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
+        let packages = names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
         Ok(Some(SeedTree { tree, packages }))
     }
 
@@ -292,8 +295,7 @@ impl Supplies for Building {
 fn macro_files(policy: &Policy) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();
     for path in &policy.files {
-        let text =
-            std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
+        let text = std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.push((name, canonical::macros(&text)));
     }
@@ -317,11 +319,5 @@ fn fetch_failure(failures: &[bedplate_source::Failure]) -> Failure {
 
 /// The longest time of a step, in minutes, as a limit.
 pub(crate) fn limits(minutes: u64, disk: u64, processes: u64) -> Limits {
-    Limits {
-        wall: Duration::from_secs(minutes.saturating_mul(60)),
-        disk,
-        file: disk,
-        processes,
-        ..Limits::default()
-    }
+    Limits { wall: Duration::from_secs(minutes.saturating_mul(60)), disk, file: disk, processes, ..Limits::default() }
 }

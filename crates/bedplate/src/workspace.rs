@@ -13,8 +13,8 @@ use bedplate_spec::{BuildSection, Evaluation, Package, SourcePackage, Tag};
 
 use crate::cli::{SpecPaths, SpecsArgs, WorkspaceArgs};
 use crate::commands::spec::evaluate;
-use crate::outcome::Failure;
 use crate::details::{SpecDetails, details};
+use crate::outcome::Failure;
 use crate::policy::Policy;
 use crate::settings::{SpecPath, World, read_checked, spec_paths};
 use crate::ui::Ui;
