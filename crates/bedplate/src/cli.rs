@@ -2,8 +2,10 @@
 
 mod build;
 mod graph;
+mod key;
 mod render;
 mod repo;
+mod seed;
 mod solve;
 mod source;
 mod store;
@@ -13,10 +15,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
-    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
+    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, SignArgs, VerifyArgs,
 };
+pub(crate) use self::seed::{SeedCommand, SeedCreateArgs, SeedListArgs, SeedLockArgs, SeedVerifyArgs};
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
 pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
@@ -132,6 +136,12 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Look after the seed: the packages of the distribution that first builds run in
+    #[command(subcommand)]
+    Seed(Box<SeedCommand>),
+    /// Make and show the key that signs packages
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look after the store: what builds made and fetched, by content
     #[command(subcommand)]
     Store(StoreCommand),

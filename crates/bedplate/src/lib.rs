@@ -14,6 +14,7 @@ mod output;
 mod policy;
 mod query_format;
 mod render;
+mod seed;
 mod settings;
 mod store;
 mod ui;
@@ -44,6 +45,8 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
         cli::Command::Source(command) => commands::source::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
+        cli::Command::Seed(command) => commands::seed::run(*command, ui),
+        cli::Command::Key(command) => commands::key::run(command, ui),
         cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }

@@ -1,6 +1,7 @@
 //! Arguments of `build`, `shell` and `why-rebuild`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bedplate_source::Lookaside;
 use clap::{Args, ValueEnum};
@@ -43,9 +44,9 @@ pub(crate) struct BuildArgs {
     /// Whether `%check` runs
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) check: CheckChoice,
-    /// Longest time of a build or check, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 360)]
-    pub(crate) timeout: u64,
+    /// Longest time of a build or check: `90s`, `45m`, `6h`
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = units::parse_age)]
+    pub(crate) timeout: Duration,
     /// Most disk space of a build: `64G`
     #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = units::parse_size)]
     pub(crate) max_disk: u64,

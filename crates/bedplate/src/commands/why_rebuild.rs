@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use bedplate_engine::build::{self, Checks, Verdict};
+use bedplate_sandbox::Limits;
 use serde_json::json;
 
 use super::build::targets;
-use crate::building::{Building, limits};
+use crate::building::Building;
 use crate::cli::{NetworkArgs, WhyRebuildArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::ui::Ui;
@@ -20,7 +21,7 @@ pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let wanted = wanted.iter().map(|id| workspace.graph.spec(*id).name.clone()).collect();
     let request = building.request(wanted, Checks::Off)?;
     let asked = request.targets.clone();
-    let builder = building.builder(std::env::temp_dir(), limits(1, 1, 1), 1, None);
+    let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
     let verdicts = build::examine(&builder, &building, request).map_err(|failure| Failure {
         category: failure.category,
         message: failure.message,
