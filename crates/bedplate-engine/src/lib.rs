@@ -3,12 +3,15 @@
 //! [`run`] does the work of a [`Plan`]: a dispatcher owns the [`Work`] graph and starts its nodes by the longest remaining way;
 //! workers are threads. All that happens is one stream of [`Event`]s.
 
+pub mod build;
 mod event;
 mod excerpt;
 mod history;
 mod jobserver;
+mod publish;
 mod run;
 mod scheduler;
+mod signing;
 mod simulate;
 mod summary;
 mod work;
@@ -21,8 +24,10 @@ pub use event::{
 pub use excerpt::{plain_line, relevant_lines};
 pub use history::History;
 pub use jobserver::{Jobserver, JobserverError, Token};
+pub use publish::{KEY_FILE, Part, Publication, PublishError, Published, publish};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};
 pub use scheduler::{Limits, Running, Scheduler};
+pub use signing::{SignedRepository, sign_repository, sign_rpm};
 pub use simulate::{Span, simulate};
 pub use work::{NeedError, NewNode, Work};
 pub use worker::{Cancel, End, Outcome, WorkerContext};

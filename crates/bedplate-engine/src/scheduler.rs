@@ -77,8 +77,8 @@ impl Scheduler {
         self.passed.resize(self.work.len(), 0);
         let mut passed = Vec::new();
         let mut is_reserved = false;
-        let ready = self.work.ready().to_vec();
-        let chosen = ready.into_iter().find(|node| {
+        self.work.refresh();
+        let chosen = self.work.ready().iter().copied().find(|node| {
             if self.is_fetch(*node) {
                 return !is_fetching_full;
             }

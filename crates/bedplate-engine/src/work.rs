@@ -233,9 +233,10 @@ impl Work {
         self.nodes[node.index()].remaining
     }
 
-    /// Ready nodes, in the order in which they should start: longest remaining way first, then builds before checks.
-    pub(crate) fn ready(&mut self) -> &[NodeId] {
-        self.refresh();
+    /// Ready nodes, in the order in which they should start: longest remaining way first, then builds before checks. It is
+    /// right after [`refresh`](Self::refresh).
+    pub(crate) fn ready(&self) -> &[NodeId] {
+        debug_assert!(!self.is_stale, "the order is that of an older graph");
         &self.ready
     }
 
@@ -327,7 +328,7 @@ impl Work {
     }
 
     /// Finds the longest ways and the order again, if something changed.
-    fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         if !std::mem::take(&mut self.is_stale) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Compression of repodata: by bounded decoders, so that a small file cannot fill the memory.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use crate::Problem;
 
@@ -55,17 +55,22 @@ impl Compression {
         packed.expect("writing to memory does not fail")
     }
 
+    /// A reader of what another reader has packed. It bounds nothing but its own memory.
+    pub(crate) fn decoder<'a>(self, packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Self::None => Box::new(packed),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            Self::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
+        })
+    }
+
     /// Unpacks bytes, to at most `limit` bytes.
     ///
     /// # Errors
     /// [`Problem::Compressed`] for data that is broken or ends early, [`Problem::TooLarge`] for more than the limit.
     pub fn decompress(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>, Problem> {
-        let decoder: io::Result<Box<dyn Read + '_>> = match self {
-            Self::None => Ok(Box::new(bytes)),
-            Self::Zstd => zstd::stream::read::Decoder::new(bytes).map(|decoder| Box::new(decoder) as Box<dyn Read>),
-            Self::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(bytes))),
-            Self::Xz => Ok(Box::new(liblzma::read::XzDecoder::new_multi_decoder(bytes))),
-        };
+        let decoder = self.decoder(bytes);
         let broken = |error: io::Error| Problem::Compressed { why: error.to_string() };
         let mut plain = Vec::new();
         decoder.map_err(broken)?.take(limit.saturating_add(1)).read_to_end(&mut plain).map_err(broken)?;

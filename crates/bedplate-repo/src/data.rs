@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::metadata::repomd::{self, Data, Repomd};
 use crate::problem::Findings;
+use crate::signature::chain;
 use crate::{Checksum, Compression, Problem, VerifySignature};
 
 /// No file of repodata may unpack to more, whatever it says: those of the largest distributions have some 800 MB.
@@ -55,15 +56,7 @@ fn check_signature(path: &Path, bytes: &[u8], verifier: &dyn VerifySignature) ->
         return Err(Problem::Unsigned);
     }
     let signature = read_bounded(&path, repomd::MAX_SIZE)?;
-    verifier.verify(bytes, &signature).map_err(|error| {
-        let mut why = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            why.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        Problem::Signature { why }
-    })
+    verifier.verify(bytes, &signature).map_err(|error| Problem::Signature { why: chain(&*error) })
 }
 
 fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {

@@ -54,6 +54,15 @@ struct Entry {
     length: usize,
 }
 
+/// An entry as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawEntry<'a> {
+    pub(crate) tag: u32,
+    pub(crate) kind: u32,
+    pub(crate) count: usize,
+    pub(crate) bytes: &'a [u8],
+}
+
 /// A header whose index was checked. Accessors note what is wrong with a tag and go on without it.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
@@ -115,6 +124,11 @@ impl<'a> Header<'a> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// True if something was wrong so far.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
     /// True if the tag is there.
     pub(crate) fn has(&self, tag: Tag) -> bool {
         self.entry(tag).is_some()
@@ -162,6 +176,32 @@ impl<'a> Header<'a> {
         })
     }
 
+    /// The strings of a tag as they are.
+    pub(crate) fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
+        let Some(entry) = self.typed(tag, &[8], "an array of strings") else { return Vec::new() };
+        let data = self.data;
+        let bytes = &data[entry.offset..entry.offset + entry.length];
+        bytes.split(|byte| *byte == 0).take(entry.count).collect()
+    }
+
+    /// The bytes of a tag.
+    pub(crate) fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
+        let entry = self.typed(tag, &[BIN], "bytes")?;
+        let data = self.data;
+        Some(&data[entry.offset..entry.offset + entry.length])
+    }
+
+    /// All entries but the region, in the order of their tags.
+    pub(crate) fn raw(&self) -> impl Iterator<Item = RawEntry<'a>> {
+        let data = self.data;
+        self.entries.iter().map(move |entry| RawEntry {
+            tag: entry.tag,
+            kind: entry.kind,
+            count: entry.count,
+            bytes: &data[entry.offset..entry.offset + entry.length],
+        })
+    }
+
     /// The 16-bit numbers of a tag.
     pub(crate) fn numbers16(&self, tag: Tag) -> Vec<u16> {
         let Some(entry) = self.typed(tag, &[3], "16-bit numbers") else { return Vec::new() };
@@ -176,6 +216,13 @@ impl<'a> Header<'a> {
         bytes.chunks_exact(4).map(|word| number(word, 0)).collect()
     }
 
+    /// The 64-bit numbers of a tag.
+    pub(crate) fn numbers64(&self, tag: Tag) -> Vec<u64> {
+        let Some(entry) = self.typed(tag, &[5], "64-bit numbers") else { return Vec::new() };
+        let bytes = &self.data[entry.offset..entry.offset + entry.length];
+        bytes.chunks_exact(8).map(|long| u64::from(number(long, 0)) << 32 | u64::from(number(long, 4))).collect()
+    }
+
     /// The first number of a tag, of 32 or 64 bits.
     pub(crate) fn number(&self, tag: Tag) -> Option<u64> {
         let entry = self.typed(tag, &[4, 5], "a number of 32 or 64 bits")?;
@@ -183,6 +230,31 @@ impl<'a> Header<'a> {
         let width = if entry.kind == 4 { 4 } else { 8 };
         Some(bytes[..width].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     }
+}
+
+/// Writes a header with one region over all entries, which are in the order of their tags.
+pub(crate) fn write_region(region: u32, entries: &[RawEntry<'_>]) -> Vec<u8> {
+    let short = |number: usize| u32::try_from(number).expect("a header is smaller than rpm allows");
+    let row = |tag, kind, offset: u32, count| [tag, kind, offset, count].map(u32::to_be_bytes).concat();
+    let (mut index, mut data) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let width = match entry.kind {
+            3 => 2,
+            4 => 4,
+            5 => 8,
+            _ => 1,
+        };
+        data.resize(data.len().next_multiple_of(width), 0);
+        index.extend(row(entry.tag, entry.kind, short(data.len()), short(entry.count)));
+        data.extend(entry.bytes);
+    }
+    let tags = short(entries.len() + 1);
+    // The trailer leads back over the whole index.
+    let trailer = row(region, BIN, (tags * 16).wrapping_neg(), REGION_SIZE);
+    let first = row(region, BIN, short(data.len()), REGION_SIZE);
+    data.extend(trailer);
+    let lengths = [tags.to_be_bytes(), short(data.len()).to_be_bytes()].concat();
+    [&MAGIC[..], &lengths, &first, &index, &data].concat()
 }
 
 /// Big-endian; the caller has checked the length.

@@ -58,6 +58,30 @@ pub enum Problem {
         /// What it is.
         found: Box<Checksum>,
     },
+    /// The payload, or the list of its files, is not as it should be.
+    #[error("the payload cannot be read: {why}")]
+    Payload {
+        /// What is wrong.
+        why: String,
+    },
+    /// A file in a package that cannot be where it is.
+    #[error("file `{path}` of the package: {why}")]
+    Path {
+        /// Its path below the root, or what it has in its place.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file in a package is not the one that was packed.
+    #[error("file `{path}` is not what the package says: it should be {expected} and is {found}")]
+    FileDigest {
+        /// Its path.
+        path: String,
+        /// What the header says.
+        expected: Box<Checksum>,
+        /// What it is.
+        found: Box<Checksum>,
+    },
     /// A package that has no SHA-256 of its header, so that it cannot be checked: made by rpm before 4.14.
     #[error("the package has no SHA-256 digest of its header, so nothing shows whether it is whole")]
     NoDigest,
@@ -112,6 +136,16 @@ pub enum Problem {
         nevra: String,
         /// Its usual file name.
         usual: String,
+    },
+
+    /// A package has no signature, and one is required.
+    #[error("the package is not signed")]
+    PackageUnsigned,
+    /// The signature of a package is not good, or cannot be made.
+    #[error("the signature of the package: {why}")]
+    PackageSignature {
+        /// What the verifier or the signer says.
+        why: String,
     },
 
     // Metadata files.
@@ -298,6 +332,11 @@ impl Problem {
             Self::Truncated { .. } => "truncated",
             Self::TooLong { .. } => "too-long",
             Self::Digest { .. } => "wrong-digest",
+            Self::Payload { .. } => "bad-payload",
+            Self::Path { .. } => "bad-path",
+            Self::FileDigest { .. } => "wrong-file-digest",
+            Self::PackageUnsigned => "package-unsigned",
+            Self::PackageSignature { .. } => "bad-package-signature",
             Self::NoDigest => "no-digest",
             Self::TagType { .. } => "tag-type",
             Self::MissingTag { .. } => "missing-tag",
@@ -354,9 +393,12 @@ impl Problem {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::NoRepository => "`bedplate repo create DIR` makes repodata of a folder of RPMs",
-            Self::Truncated { .. } | Self::TooLong { .. } | Self::Digest { .. } | Self::NotAnRpm => {
-                "fetch or build the package again"
-            }
+            Self::Truncated { .. }
+            | Self::TooLong { .. }
+            | Self::Digest { .. }
+            | Self::Payload { .. }
+            | Self::FileDigest { .. }
+            | Self::NotAnRpm => "fetch or build the package again",
             Self::NoDigest => "rebuild the package with rpm 4.14 or later",
             Self::ChecksumType(crate::ChecksumError::Weak(_)) => "make the repodata again with SHA-256",
             Self::FileMissing { .. }
@@ -369,7 +411,9 @@ impl Problem {
                 "fetch the repository again, or make its repodata again with `bedplate repo create`"
             }
             Self::NevraTwice { .. } => "remove one of them, or give the rebuilt package another release",
-            Self::Unsigned => "sign it (`gpg --detach-sign --armor repomd.xml`), or do not ask for a signature",
+            Self::Unsigned | Self::PackageUnsigned => {
+                "sign the repository (`bedplate repo sign`), or do not ask for signatures"
+            }
             _ => return None,
         })
     }

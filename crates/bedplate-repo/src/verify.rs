@@ -10,13 +10,14 @@ use crate::data::{self, Check};
 use crate::folder::{Progress, tell};
 use crate::problem::Findings;
 use crate::repository::read_repodata;
+use crate::signature::{SignedHeader, chain, read_signature};
 use crate::{LoadOptions, Payload, Problem, RepositoryPackage, VerifySignature, read_package};
 use crate::{conventions, folder as folders};
 
 /// What to check of a repository beyond its metadata.
 #[derive(Clone, Copy, Default)]
 pub struct VerifyOptions<'a> {
-    /// That `repomd.xml` has a good signature.
+    /// That `repomd.xml` has a good signature, and each package, if they are read.
     pub signature: Option<&'a dyn VerifySignature>,
     /// That each package is there, whole, and says what the metadata says.
     pub packages: bool,
@@ -69,7 +70,7 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
         let is_whole = !findings.has_errors();
         let count = AtomicUsize::new(0);
         let check = |package| {
-            let found = verify_package(folder, package, is_whole);
+            let found = verify_package(folder, package, is_whole, options.signature);
             tell(options.progress, &count, packages.len());
             found
         };
@@ -82,7 +83,7 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
 
 /// Checks the packages of a folder without repodata, each against itself, the digest of its payload included.
 fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findings) -> Verified {
-    let files = folders::package_files(folder, &mut findings);
+    let files = folders::find_package_files(folder, &mut findings);
     if files.is_empty() && !findings.has_errors() {
         findings.add(folder, Problem::NoRepository);
     } else if options.signature.is_some() {
@@ -94,7 +95,12 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
         let read = read_package(&file.path, &file.location, 0, Payload::Digest);
         tell(options.progress, &count, files.len());
         let problems = match read {
-            Ok(read) => read.warnings,
+            Ok(read) => {
+                if let Some(verifier) = options.signature {
+                    check_signature(&file.path, verifier, &mut found);
+                }
+                read.warnings
+            }
             Err(problems) => problems,
         };
         problems.into_iter().for_each(|problem| found.add(&file.path, problem));
@@ -106,7 +112,12 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
     Verified { packages: files.len(), files_read: true, findings }
 }
 
-fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) -> Findings {
+fn verify_package(
+    folder: &Path,
+    package: &RepositoryPackage,
+    is_whole: bool,
+    signature: Option<&dyn VerifySignature>,
+) -> Findings {
     let mut findings = Findings::default();
     if package.base.is_some() {
         // It is elsewhere, and this reads no network.
@@ -131,6 +142,9 @@ fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) ->
     }
     match read_package(&path, &package.location, usize::MAX, Payload::Digest) {
         Ok(read) => {
+            if let Some(verifier) = signature {
+                check_signature(&path, verifier, &mut findings);
+            }
             let header = conventions::without_marks(read.package);
             let expected = package.checksum;
             let found = if expected.kind() == header.checksum.kind() {
@@ -155,6 +169,19 @@ fn verify_package(folder: &Path, package: &RepositoryPackage, is_whole: bool) ->
         Err(problems) => problems.into_iter().for_each(|problem| findings.add(&path, problem)),
     }
     findings
+}
+
+/// Verifies the signature in a package.
+fn check_signature(path: &Path, verifier: &dyn VerifySignature, findings: &mut Findings) {
+    match read_signature(path) {
+        Ok(SignedHeader { signature: None, .. }) => findings.add(path, Problem::PackageUnsigned),
+        Ok(SignedHeader { header, signature: Some(signature), .. }) => {
+            if let Err(error) = verifier.verify(&header, &signature) {
+                findings.add(path, Problem::PackageSignature { why: chain(&*error) });
+            }
+        }
+        Err(problems) => problems.into_iter().for_each(|problem| findings.add(path, problem)),
+    }
 }
 
 /// Facts that the metadata and the package do not agree about. The file's time is no fact of the package, and of changelogs

@@ -7,7 +7,7 @@ use bedplate_sys::sandbox::Helper;
 
 use crate::channel::{Order, Report};
 use crate::error::SandboxError;
-use crate::supervisor::Keeper;
+use crate::handle::Keeper;
 
 /// Deletes a folder with all that builds wrote below it. An ordinary user needs this instead of `remove_dir_all`, because the
 /// builder's files belong to one of their sub-ids. If it is not there, that is as good.

@@ -1,35 +1,26 @@
-//! Our side of a run: starts the keeper, collects output, watches limits, ends it.
+//! Our side of a run: hands output on, watches limits, ends it, and says how it ended.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use bedplate_sys::sandbox::Helper;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cgroup::Groups;
-use crate::channel::{self, BindOrder, Order, Report, RunOrder};
+use crate::channel::{Order, Report};
 use crate::error::SandboxError;
-use crate::job::{Cancel, Job, Mode};
+use crate::handle::{GRACE, Keeper, lost, make_scratch, order};
+use crate::job::{Cancel, Job};
+use crate::lines::{Lines, Log};
+use crate::numbers::{seconds, size};
 use crate::outcome::{End, LimitKind, Outcome, Violation};
-use crate::terminal::{self, Terminal};
-use crate::{HELPER_ARGUMENT, process_tree, violation};
+use crate::terminal::Terminal;
+use crate::{process_tree, violation};
 
 /// How often memory, processes and the wish to cancel are looked at.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How long the sandbox may take to die after it was told to.
-const GRACE: Duration = Duration::from_secs(20);
-
-/// A longer line is handed on in parts.
-const LONGEST_LINE: usize = 64 << 10;
 
 /// Runs a job to its end. `on_line` gets each line of its output, without its end.
 ///
@@ -44,9 +35,10 @@ pub fn run(
     let start = Instant::now();
     let order = order(job)?;
     make_scratch(&job.scratch, helper)?;
-    let keeper = Keeper::start(helper)?;
+    // Before the keeper, so that they outlive it: a group with processes cannot be removed.
     let mut groups = Groups::create(&job.limits);
-    groups.add(keeper.child.id());
+    let keeper = Keeper::start(helper)?;
+    groups.add(keeper.process());
     keeper.order(&Order::Run(Box::new(order)))?;
 
     let mut run = Run {
@@ -65,7 +57,7 @@ pub fn run(
         violations: Vec::new(),
         calls: None,
         terminal: None,
-        line: Vec::new(),
+        lines: Lines::default(),
     };
     let followed = run.follow(&keeper, on_line);
     // The terminal is given back before anything is said about the end.
@@ -75,128 +67,6 @@ pub fn run(
     let _ = crate::remove(&job.scratch.join("work"), helper);
     let _ = fs::remove_dir(job.scratch.join("root"));
     run.outcome()
-}
-
-/// The job as the keeper gets it, with paths that do not depend on where we are.
-fn order(job: &Job) -> Result<RunOrder, SandboxError> {
-    let found = |path: &Path| path.canonicalize().map_err(SandboxError::io("find", path));
-    if job.layers.is_empty() {
-        return Err(SandboxError::Job("a build root needs at least one layer".to_owned()));
-    }
-    let mut layers = Vec::with_capacity(job.layers.len());
-    for layer in &job.layers {
-        let layer = found(layer)?;
-        if !layer.is_dir() {
-            return Err(SandboxError::Job(format!("the layer `{}` is not a folder", layer.display())));
-        }
-        layers.push(layer.into());
-    }
-    fs::create_dir_all(&job.scratch).map_err(SandboxError::io("make", &job.scratch))?;
-    let mut binds = Vec::with_capacity(job.binds.len());
-    for bind in &job.binds {
-        if !bind.target.is_absolute() {
-            let target = bind.target.display();
-            return Err(SandboxError::Job(format!("the place of a bind must be absolute: `{target}`")));
-        }
-        let (source, target) = (found(&bind.source)?.into(), bind.target.clone().into());
-        binds.push(BindOrder { source, target, is_writable: bind.writable });
-    }
-    Ok(RunOrder {
-        layers,
-        scratch: found(&job.scratch)?.into(),
-        binds,
-        prepare: job.prepare.clone(),
-        argv: job.argv.clone(),
-        env: job.env.clone(),
-        folder: job.folder.clone().into(),
-        // The kernel refuses more in any case; a little later than the group or the look at the processes, which can tell.
-        processes: job.limits.processes.saturating_add(16),
-        disk: job.limits.disk,
-        file: job.limits.file,
-        open_files: job.limits.open_files,
-        terminal: (job.mode == Mode::Interactive).then(terminal::size),
-    })
-}
-
-/// Makes what is missing of the scratch folder; what a killed run left of the overlay's own is removed.
-fn make_scratch(scratch: &Path, helper: &Helper) -> Result<(), SandboxError> {
-    let work = scratch.join("work");
-    if work.exists() {
-        crate::remove(&work, helper)?;
-    }
-    for folder in [scratch.join("upper"), work, scratch.join("root")] {
-        fs::create_dir_all(&folder).map_err(SandboxError::io("make", &folder))?;
-    }
-    // A build may make set-uid programs of the builder; nobody outside shall start them.
-    fs::set_permissions(scratch, fs::Permissions::from_mode(0o700)).map_err(SandboxError::io("close", scratch))
-}
-
-/// The helper process; it and all below it die when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Keeper {
-    child: Child,
-    socket: OwnedFd,
-    log: File,
-}
-
-impl Keeper {
-    pub(crate) fn start(helper: &Helper) -> Result<Self, SandboxError> {
-        let path = match helper {
-            Helper::Ourselves => PathBuf::from("/proc/self/exe"),
-            Helper::At(path) => path.clone(),
-        };
-        let failed = |error: io::Error| SandboxError::io::<io::Error>("start the keeper of the sandbox", &path)(error);
-        let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|error| failed(error.into()))?;
-        let (log, output) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        rustix::io::ioctl_fionbio(&log, true).map_err(|error| failed(error.into()))?;
-        let errors = output.try_clone().map_err(failed)?;
-        let mut command = Command::new(&path);
-        // The build sees the name of process 1, and shall not see where we lie.
-        command.arg0("bedplate").arg(HELPER_ARGUMENT).env_clear().current_dir("/");
-        // Not in our process group: an interrupt from the terminal is for us, who cancel in order.
-        command.process_group(0);
-        command.stdin(theirs).stdout(output).stderr(errors);
-        let child = command.spawn().map_err(failed)?;
-        Ok(Self { child, socket, log: log.into() })
-    }
-
-    pub(crate) fn order(&self, order: &Order) -> Result<(), SandboxError> {
-        channel::send_order(&self.socket, order).map_err(lost)
-    }
-
-    /// The next report; `None` when all are dead.
-    pub(crate) fn report(&self) -> Result<Option<(Report, Option<OwnedFd>)>, SandboxError> {
-        channel::receive(&self.socket).map_err(lost)
-    }
-
-    /// Asks it to kill the sandbox.
-    fn end(&self) {
-        let _ = shutdown(&self.socket, Shutdown::Write);
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.end();
-        let deadline = Instant::now() + GRACE;
-        // It ends by itself when process 1 is dead; only one that hangs is killed, and then process 1 dies of that.
-        loop {
-            match self.child.try_wait() {
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(1)),
-                Ok(None) => {
-                    let _ = self.child.kill();
-                    let _ = self.child.wait();
-                    return;
-                }
-                Ok(Some(_)) | Err(_) => return,
-            }
-        }
-    }
-}
-
-fn lost(error: io::Error) -> SandboxError {
-    SandboxError::Lost(error.to_string())
 }
 
 /// What is known of a run so far.
@@ -219,7 +89,7 @@ struct Run<'a> {
     violations: Vec<Violation>,
     calls: Option<OwnedFd>,
     terminal: Option<Terminal>,
-    line: Vec<u8>,
+    lines: Lines,
 }
 
 impl Run<'_> {
@@ -246,7 +116,7 @@ impl Run<'_> {
                 self.calls = None;
             }
             if ready.log {
-                log_is_open = self.read_log(keeper, on_line).map_err(lost)? != Log::IsOver;
+                log_is_open = self.read_log(keeper, on_line)? != Log::IsOver;
             }
             if ready.terminal && self.relay(ready.keys).is_err() {
                 // Nobody looks any more.
@@ -260,20 +130,18 @@ impl Run<'_> {
             }
         }
         // Both who held the socket are dead, and with process 1 all others; what they wrote is in the pipe.
-        while self.read_log(keeper, on_line).map_err(lost)? == Log::HasMore {}
-        if !self.line.is_empty() {
-            on_line(&std::mem::take(&mut self.line));
-        }
+        while self.read_log(keeper, on_line)? == Log::HasMore {}
+        self.lines.finish(on_line);
         Ok(())
     }
 
     fn wait(&self, keeper: &Keeper, log_is_open: bool, patience: Duration) -> io::Result<Ready> {
-        let mut polled = vec![PollFd::new(&keeper.socket, PollFlags::IN)];
+        let mut polled = vec![PollFd::from_borrowed_fd(keeper.socket(), PollFlags::IN)];
         let mut place = |descriptor, flags| {
             polled.push(PollFd::from_borrowed_fd(descriptor, flags));
             polled.len() - 1
         };
-        let log = log_is_open.then(|| place(keeper.log.as_fd(), PollFlags::IN));
+        let log = log_is_open.then(|| place(keeper.log().as_fd(), PollFlags::IN));
         let calls = self.calls.as_ref().map(|calls| place(calls.as_fd(), PollFlags::IN));
         let (ours, theirs) = self.terminal.as_ref().map_or((None, None), Terminal::wishes);
         let keys = ours.map(|ours| place(ours, PollFlags::IN));
@@ -307,32 +175,13 @@ impl Run<'_> {
         terminal.relay()
     }
 
-    /// Hands on some of what is in the pipe; not all, as a build that writes without end must not keep us from the rest.
-    fn read_log(&mut self, keeper: &Keeper, on_line: &mut dyn FnMut(&[u8])) -> io::Result<Log> {
-        let mut buffer = [0; 32 << 10];
-        let count = match (&keeper.log).read(&mut buffer) {
-            Ok(0) => return Ok(Log::IsOver),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Log::IsEmpty),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Log::HasMore),
-            Err(error) => return Err(error),
-        };
-        self.last_output = Instant::now();
-        for part in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                Some(rest) if self.line.is_empty() => on_line(rest),
-                Some(rest) => {
-                    self.line.extend_from_slice(rest);
-                    on_line(&self.line);
-                    self.line.clear();
-                }
-                None => self.line.extend_from_slice(part),
-            }
-            if self.line.len() > LONGEST_LINE {
-                on_line(&std::mem::take(&mut self.line));
-            }
+    /// Hands on some of what is in the pipe.
+    fn read_log(&mut self, keeper: &Keeper, on_line: &mut dyn FnMut(&[u8])) -> Result<Log, SandboxError> {
+        let log = self.lines.read(keeper.log(), on_line).map_err(lost)?;
+        if log == Log::HasMore {
+            self.last_output = Instant::now();
         }
-        Ok(Log::HasMore)
+        Ok(log)
     }
 
     fn take(&mut self, keeper: &Keeper, report: Report, descriptor: Option<OwnedFd>) {
@@ -374,7 +223,7 @@ impl Run<'_> {
         let by_group = self.groups.memory();
         let needs_tree = by_group.is_none() || !self.groups.bounds_processes();
         // With the keeper and process 1; a fork bomb is looked at no longer than needed to know it.
-        let tree = needs_tree.then(|| process_tree::look(keeper.child.id(), limits.processes.saturating_add(3)));
+        let tree = needs_tree.then(|| process_tree::look(keeper.process(), limits.processes.saturating_add(3)));
         let memory = by_group.or(tree.map(|tree| tree.memory)).unwrap_or(0);
         self.peak_memory = self.peak_memory.max(memory);
 
@@ -465,14 +314,6 @@ impl Run<'_> {
     }
 }
 
-/// What may be left in the pipe of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Log {
-    HasMore,
-    IsEmpty,
-    IsOver,
-}
-
 /// What [`Run::wait`] found.
 struct Ready {
     report: bool,
@@ -481,44 +322,4 @@ struct Ready {
     calls_are_over: bool,
     keys: bool,
     terminal: bool,
-}
-
-/// A number of bytes for people; exact if it is whole.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let unit = UNITS.len().min((0..UNITS.len()).filter(|unit| bytes >> (10 * unit) > 0).count().max(1)) - 1;
-    let whole = bytes >> (10 * unit);
-    let tenths = ((bytes >> (10 * unit.saturating_sub(1))) & 1023) * 10 / 1024;
-    if unit == 0 || tenths == 0 {
-        format!("{whole} {}", UNITS[unit])
-    } else {
-        format!("{whole}.{tenths} {}", UNITS[unit])
-    }
-}
-
-fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{:.1} s", time.as_secs_f64()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_for_people() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1 KiB"),
-            (1536, "1.5 KiB"),
-            (64 << 20, "64 MiB"),
-            ((1 << 30) + (103 << 20), "1.1 GiB"),
-            (5 << 40, "5 TiB"),
-            (u64::MAX, "16777215.9 TiB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
-        assert_eq!(seconds(Duration::from_secs(3)), "3 s");
-        assert_eq!(seconds(Duration::from_millis(1500)), "1.5 s");
-    }
 }

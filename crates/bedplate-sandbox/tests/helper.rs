@@ -30,10 +30,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a script in the root `folder/layer` with the scratch folder `folder/scratch`.
+/// Runs a script in the root of `folder/layer` above `folder/base`, with the scratch folder `folder/scratch`.
 fn build(folder: PathBuf, script: &str, mode: Mode, limits: Limits) -> ExitCode {
     let job = Job {
-        layers: vec![folder.join("layer")],
+        layers: vec![folder.join("layer"), folder.join("base")],
         scratch: folder.join("scratch"),
         binds: Vec::new(),
         prepare: Vec::new(),

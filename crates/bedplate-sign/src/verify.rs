@@ -18,7 +18,7 @@ const MAX_SIGNATURES: usize = 64;
 
 /// Who made a good signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signer {
+pub struct SignedBy {
     /// Fingerprint of the primary key, in capital hexadecimal digits.
     pub fingerprint: String,
     /// Its first name and address, as the key has it.
@@ -100,7 +100,7 @@ pub fn verify_detached(
     data: &[u8],
     signature: &[u8],
     at: SystemTime,
-) -> Result<Signer, SignatureError> {
+) -> Result<SignedBy, SignatureError> {
     let broken = |error: pgp::errors::Error| SignatureError::Broken(error.to_string());
     let (signatures, _) = DetachedSignature::from_reader_many_buf(signature).map_err(broken)?;
     let mut errors = Vec::new();
@@ -117,7 +117,12 @@ pub fn verify_detached(
     }
 }
 
-fn verify_one(keyring: &Keyring, data: &[u8], signature: &Signature, at: SystemTime) -> Result<Signer, SignatureError> {
+fn verify_one(
+    keyring: &Keyring,
+    data: &[u8],
+    signature: &Signature,
+    at: SystemTime,
+) -> Result<SignedBy, SignatureError> {
     if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
         return Err(SignatureError::Kind);
     }
@@ -157,7 +162,7 @@ fn accept(
     signature: &Signature,
     problem: Option<KeyProblem>,
     at: SystemTime,
-) -> Result<Signer, SignatureError> {
+) -> Result<SignedBy, SignatureError> {
     if let Some(problem) = problem {
         return Err(SignatureError::Key { fingerprint, problem });
     }
@@ -170,7 +175,7 @@ fn accept(
         return Err(SignatureError::Expired(created + life));
     }
     let user = key.details.users.first().map(|user| String::from_utf8_lossy(user.id.id()).into_owned());
-    Ok(Signer { fingerprint, user, created })
+    Ok(SignedBy { fingerprint, user, created })
 }
 
 /// True if the signature names this key, or none.

@@ -5,34 +5,48 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use bedplate_apt::{Apt, deb_data};
+use bedplate_apt::{Apt, AptError, Download, SourceFile, deb_data};
 
-use crate::{SourceFile, Trouble};
+use crate::{Sha256, Trouble};
 
-/// Fetches a file of a source package. If an entry says what it has to be, that one of all versions is taken, and what is known
-/// to be something else is not fetched at all.
+/// Fetches a file of a source package. If it is known what it has to be, no list of the mirror is needed where files of `main`
+/// are, and what the lists say to be something else is not fetched at all.
 pub(crate) fn source_file(
     apt: &Apt,
     source: &str,
     file: &str,
-    entry: Option<&SourceFile>,
+    pinned: Option<(Sha256, u64)>,
     target: &Path,
 ) -> Result<(), Trouble> {
+    let usual = usual_path(source, file);
+    if let Some((sha256, size)) = pinned {
+        let download = Download { path: usual.clone(), sha256, size, target: target.to_owned() };
+        match apt.fetch(&[download], &|_| {}) {
+            Err(AptError::NotFetched { .. }) => {}
+            other => return Ok(other?),
+        }
+    }
     let all = apt.source_files(source)?;
     let named: Vec<_> = all.iter().filter(|one| one.file == file).collect();
-    let is_wanted = |one: &&&bedplate_apt::SourceFile| entry.is_none_or(|entry| entry.sha256 == one.sha256);
-    match (named.iter().find(is_wanted), named.first(), entry) {
+    let is_wanted = |one: &&&SourceFile| pinned.is_none_or(|(sha256, _)| sha256 == one.sha256);
+    match (named.iter().find(is_wanted), named.first(), pinned) {
         (Some(found), ..) => Ok(apt.fetch_source(found, target)?),
-        (None, Some(other), Some(entry)) => Err(Trouble::WrongSha256 { expected: entry.sha256, actual: other.sha256 }),
-        _ => Err(Trouble::NotInDebian(match all.is_empty() {
-            true => format!("Debian has no source package `{source}`"),
-            false => {
-                let names: BTreeSet<&str> = all.iter().map(|one| one.file.as_str()).collect();
-                let names: Vec<&str> = names.into_iter().collect();
-                format!("Debian's source package `{source}` has no file `{file}`; it has {}", names.join(", "))
-            }
-        })),
+        (None, Some(other), Some((expected, _))) => Err(Trouble::WrongSha256 { expected, actual: other.sha256 }),
+        _ if all.is_empty() => Err(Trouble::NotInDebian(format!("Debian has no source package `{source}`"))),
+        _ => {
+            let names: BTreeSet<&str> = all.iter().map(|one| one.file.as_str()).collect();
+            let names: Vec<&str> = names.into_iter().collect();
+            let why = format!("Debian's source package `{source}` has no file `{file}`; it has {}", names.join(", "));
+            Err(Trouble::NotInDebian(why))
+        }
     }
+}
+
+/// Where the mirror has a file of a free source package.
+fn usual_path(source: &str, file: &str) -> String {
+    let letters = if source.starts_with("lib") { 4 } else { 1 };
+    let folder: String = source.chars().take(letters).collect();
+    format!("pool/main/{folder}/{source}/{file}")
 }
 
 /// Fetches a binary package and takes one file out of it. Links are followed within the package.
@@ -119,6 +133,12 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn files_of_main_lie_by_the_first_letters_of_their_source() {
+        assert_eq!(usual_path("zlib", "zlib_1.orig.tar.gz"), "pool/main/z/zlib/zlib_1.orig.tar.gz");
+        assert_eq!(usual_path("libcap2", "x"), "pool/main/libc/libcap2/x");
+    }
 
     #[test]
     fn a_file_is_taken_out_of_a_package_through_links() {

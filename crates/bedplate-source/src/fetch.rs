@@ -11,12 +11,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bedplate_apt::Apt;
-use bedplate_cas::{Digest, Store};
+use bedplate_cas::{Digest, Store, StoreError};
+use bedplate_diag::SourceId;
 
 use crate::debian;
 use crate::http::{Http, Watch, without_password};
 use crate::partial::Partial;
-use crate::{Attempt, Failure, HttpOptions, Lookaside, Origin, Package, Place, Sha256, SourceFile, Trouble};
+use crate::{Attempt, Failure, GoLock, HttpOptions, Lookaside, Origin, Package, Place, Sha256, SourceFile, Trouble};
 
 /// How files are fetched.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ pub fn fetch(
         .enumerate()
         .flat_map(|(number, package)| package.origins().into_iter().map(move |(name, origin)| (number, name, origin)))
         .collect();
-    let fetcher = Fetcher { store, options, http: Mutex::new(None), progress };
+    let fetcher = Fetcher::new(store, options, progress);
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let worker = || {
@@ -129,7 +130,12 @@ const SIZES: &str = "source-size";
 ///
 /// # Errors
 /// Those of the store.
-pub fn stored(store: &Store, file: &SourceFile) -> Result<Option<Digest>, bedplate_cas::StoreError> {
+pub fn stored(store: &Store, file: &SourceFile) -> Result<Option<Digest>, StoreError> {
+    Ok(digest_of(store, file)?.filter(|digest| store.has(digest)))
+}
+
+/// What a file is called in the store, if its size is known.
+pub(crate) fn digest_of(store: &Store, file: &SourceFile) -> Result<Option<Digest>, StoreError> {
     let size = match file.size {
         Some(size) => Some(size),
         None => {
@@ -137,8 +143,16 @@ pub fn stored(store: &Store, file: &SourceFile) -> Result<Option<Digest>, bedpla
             document.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok())
         }
     };
-    let digest = size.map(|size| Digest { hash: file.sha256.0, size });
-    Ok(digest.filter(|digest| store.has(digest)))
+    Ok(size.map(|size| Digest { hash: file.sha256.0, size }))
+}
+
+/// Whether what is pinned counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pins {
+    /// It does.
+    Hold,
+    /// It is to be found out anew.
+    New,
 }
 
 /// One place of a file, of all kinds.
@@ -150,7 +164,8 @@ enum Where<'a> {
 
 impl Where<'_> {
     fn needs_network(&self) -> bool {
-        !matches!(self, Self::File(_))
+        // A vendor archive is made of packages that may all be in the store.
+        !matches!(self, Self::File(_) | Self::Other(Place::Go { .. }))
     }
 
     fn shown(&self) -> String {
@@ -162,7 +177,7 @@ impl Where<'_> {
     }
 }
 
-struct Fetcher<'a> {
+pub(crate) struct Fetcher<'a> {
     store: &'a Store,
     options: &'a FetchOptions<'a>,
     /// Made when it is first needed: most runs find everything in the store.
@@ -170,7 +185,11 @@ struct Fetcher<'a> {
     progress: &'a Progress<'a>,
 }
 
-impl Fetcher<'_> {
+impl<'a> Fetcher<'a> {
+    pub(crate) fn new(store: &'a Store, options: &'a FetchOptions<'a>, progress: &'a Progress<'a>) -> Self {
+        Self { store, options, http: Mutex::new(None), progress }
+    }
+
     fn tell(&self, package: &Package, file: &str, step: &Step<'_>) {
         (self.progress)(&package.name, file, step);
     }
@@ -188,13 +207,7 @@ impl Fetcher<'_> {
     }
 
     fn pinned(&self, package: &Package, entry: &SourceFile) -> Result<Digest, Failure> {
-        let mut failure = Failure {
-            package: package.name.clone(),
-            file: entry.name.clone(),
-            at: Some(entry.at.name),
-            attempts: Vec::new(),
-            is_offline: false,
-        };
+        let mut failure = Failure::of(package, entry);
         match self.search(package, entry, &mut failure) {
             Ok(Some(digest)) => Ok(digest),
             Ok(None) => Err(failure),
@@ -257,6 +270,42 @@ impl Fetcher<'_> {
         Ok(None)
     }
 
+    /// What the first place that has a file gives for it, whatever is pinned; and that place. It is in the store then.
+    pub(crate) fn current(&self, package: &Package, entry: &SourceFile) -> Result<(Digest, String), Failure> {
+        let mut failure = Failure::of(package, entry);
+        for place in &entry.places {
+            let shown = match place {
+                Place::Url(url) => without_password(url),
+                other => other.to_string(),
+            };
+            match self.whatever(package, entry, place, &shown) {
+                Ok(digest) => {
+                    self.tell(package, &entry.name, &Step::Got { place: Some(&shown), digest });
+                    return Ok((digest, shown));
+                }
+                Err(trouble) => {
+                    self.tell(package, &entry.name, &Step::Refused { place: &shown, trouble: &trouble });
+                    failure.attempts.push(Attempt { place: shown, trouble });
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    fn whatever(&self, package: &Package, entry: &SourceFile, place: &Place, shown: &str) -> Result<Digest, Trouble> {
+        let mut partial = Partial::unnamed(&self.options.partial)?;
+        let got = match place {
+            Place::Url(url) => {
+                let watch = Watching { fetcher: self, package, file: &entry.name, place: shown };
+                self.http().and_then(|http| http.download(url, &mut partial, None, &watch))
+            }
+            other => self.of_debian(package, entry, other, Pins::New, &partial.path),
+        };
+        let digest = got.and_then(|()| Ok(self.store.put_file(&partial.path)?));
+        partial.remove();
+        digest
+    }
+
     fn places<'p>(&self, package: &Package, entry: &'p SourceFile) -> Vec<Where<'p>> {
         let mut places = Vec::new();
         let beside = package.folder.join(&entry.name);
@@ -316,21 +365,49 @@ impl Fetcher<'_> {
                 }
                 taken
             }
-            Where::Other(place) => self.of_debian(entry, place, &partial.beside()),
+            Where::Other(place) => {
+                let target = partial.beside();
+                self.of_debian(package, entry, place, Pins::Hold, &target)?;
+                self.take(entry, &target)
+            }
         }
     }
 
     /// Gets a file that Debian has.
-    fn of_debian(&self, entry: &SourceFile, place: &Place, target: &Path) -> Result<Digest, Trouble> {
+    fn of_debian(
+        &self,
+        package: &Package,
+        entry: &SourceFile,
+        place: &Place,
+        pins: Pins,
+        target: &Path,
+    ) -> Result<(), Trouble> {
+        if let Place::Go { lock } = place {
+            return self.of_go(package, entry, lock, target);
+        }
         let Some(apt) = self.options.apt else {
             return Err(Trouble::NotInDebian("packages of Debian are not to be used".to_owned()));
         };
         match place {
-            Place::Debian { source, file } => debian::source_file(apt, source, file, Some(entry), target)?,
-            Place::Deb { package, version, file } => debian::file_of_deb(apt, package, version, file, target)?,
-            Place::Url(_) | Place::Go { .. } => return Err(Trouble::NotThere),
+            Place::Debian { source, file } => {
+                let pinned = entry.size.filter(|_| pins == Pins::Hold).map(|size| (entry.sha256, size));
+                debian::source_file(apt, source, file, pinned, target)
+            }
+            Place::Deb { package, version, file } => debian::file_of_deb(apt, package, version, file, target),
+            Place::Url(_) | Place::Go { .. } => Err(Trouble::NotThere),
         }
-        self.take(entry, target)
+    }
+
+    /// Makes a vendor archive of its packages.
+    fn of_go(&self, package: &Package, entry: &SourceFile, lock: &str, target: &Path) -> Result<(), Trouble> {
+        let path = package.folder.join(lock);
+        let text = std::fs::read_to_string(&path).map_err(Trouble::io(&path))?;
+        let lock =
+            GoLock::parse(SourceId(0), &text).map_err(|mistakes| crate::BundleError::Mistakes { path, mistakes })?;
+        let apt = self.options.apt.filter(|_| !self.options.offline);
+        crate::fetch_packages(self.store, &lock, apt, &|_, _| {})?;
+        crate::bundle(self.store, &lock, &entry.name, target)?;
+        Ok(())
     }
 
     /// Puts a file into the store if it is what is pinned.
@@ -357,7 +434,7 @@ impl Fetcher<'_> {
     }
 }
 
-fn check(entry: &SourceFile, actual: Sha256, size: u64) -> Result<(), Trouble> {
+pub(crate) fn check(entry: &SourceFile, actual: Sha256, size: u64) -> Result<(), Trouble> {
     match entry.size {
         Some(expected) if expected != size => Err(Trouble::WrongSize { expected, actual: size, is_least: false }),
         _ if actual != entry.sha256 => Err(Trouble::WrongSha256 { expected: entry.sha256, actual }),

@@ -1,10 +1,12 @@
 //! One file over HTTP: gone on with where it stopped, tried again where that may help.
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, StatusCode, header};
-use ureq::{Agent, Error, Proxy};
+use ureq::{Agent, Error, Proxy, Timeout};
 
 use crate::Trouble;
 use crate::partial::Partial;
@@ -42,6 +44,9 @@ impl Default for HttpOptions {
 /// A try that brought this much further does not count as one.
 const HEADWAY: u64 = 64 << 10;
 
+/// How often a server is tried that cannot be reached: other places may be nearer.
+const UNREACHED_TRIES: u32 = 2;
+
 /// What a download tells while it goes on.
 pub(crate) trait Watch {
     /// So many bytes are here; so many there will be.
@@ -57,6 +62,8 @@ pub(crate) struct Http {
     secure: Agent,
     tries: u32,
     pause: Duration,
+    /// Servers that could not be reached, by scheme and name, and why: no other file waits for them.
+    given_up: Mutex<BTreeMap<String, String>>,
 }
 
 /// How one try ended.
@@ -65,6 +72,8 @@ enum Stop {
     For(Trouble),
     /// It may be better next time.
     Perhaps(String),
+    /// The same, and the server was not even reached.
+    Unreached(String),
 }
 
 impl From<Trouble> for Stop {
@@ -93,6 +102,7 @@ impl Http {
             secure: agent(options.https_proxy.as_deref())?,
             tries: options.tries.max(1),
             pause: options.pause,
+            given_up: Mutex::default(),
         })
     }
 
@@ -106,20 +116,29 @@ impl Http {
         size: Option<u64>,
         watch: &dyn Watch,
     ) -> Result<(), Trouble> {
+        let server = server(url);
+        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
+        if let Some(why) = given_up {
+            return Err(Trouble::Transport { tries: 0, why });
+        }
         let mut tries = 0;
         let mut furthest = partial.size();
         loop {
-            let why = match self.once(url, partial, size, watch) {
+            let (why, is_reached) = match self.once(url, partial, size, watch) {
                 Ok(()) => return Ok(()),
                 Err(Stop::For(trouble)) => return Err(trouble),
-                Err(Stop::Perhaps(why)) => why,
+                Err(Stop::Perhaps(why)) => (why, true),
+                Err(Stop::Unreached(why)) => (why, false),
             };
             if partial.size() >= furthest + HEADWAY {
                 furthest = partial.size();
                 tries = 0;
             }
             tries += 1;
-            if tries >= self.tries {
+            if tries >= if is_reached { self.tries } else { self.tries.min(UNREACHED_TRIES) } {
+                if !is_reached {
+                    self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(server.to_owned(), why.clone());
+                }
                 return Err(Trouble::Transport { tries, why });
             }
             watch.again(&why);
@@ -177,7 +196,7 @@ impl Http {
             match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => partial.append(&buffer[..count])?,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Stop::Perhaps(error.to_string())),
             }
             let here = partial.size();
@@ -194,6 +213,13 @@ impl Http {
             _ => Ok(()),
         }
     }
+}
+
+/// Scheme and host of a URL.
+fn server(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    &url[..end]
 }
 
 fn proxy_of(url: &str, no_proxy: Option<&str>) -> Result<Proxy, Trouble> {
@@ -225,14 +251,31 @@ pub(crate) fn without_password(url: &str) -> String {
 
 fn stop_for(error: Error) -> Stop {
     match error {
-        Error::Io(_)
-        | Error::Timeout(_)
-        | Error::HostNotFound
+        Error::HostNotFound
         | Error::ConnectionFailed
         | Error::ConnectProxyFailed(_)
-        | Error::BodyStalled => Stop::Perhaps(error.to_string()),
+        | Error::Timeout(Timeout::Connect | Timeout::Resolve) => Stop::Unreached(error.to_string()),
+        // A name that is not known and a route that is not there have no kind of their own.
+        Error::Io(ref io) if !is_of_connection(io.kind()) => Stop::Unreached(error.to_string()),
+        Error::Io(_) | Error::Timeout(_) | Error::BodyStalled => Stop::Perhaps(error.to_string()),
         other => Stop::For(Trouble::Protocol(other.to_string())),
     }
+}
+
+/// True for what happens to a connection that was there.
+fn is_of_connection(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::BrokenPipe
+            | Kind::UnexpectedEof
+            | Kind::TimedOut
+            | Kind::WouldBlock
+            | Kind::InvalidData
+    )
 }
 
 /// `bytes 100-199/1000`: where the part starts, and the size of the whole if it is known.

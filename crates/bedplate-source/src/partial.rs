@@ -39,6 +39,14 @@ impl Partial {
         }
     }
 
+    /// An empty file of its own, for bytes of which nothing is known.
+    pub(crate) fn unnamed(folder: &Path) -> Result<Self, Trouble> {
+        std::fs::create_dir_all(folder).map_err(Trouble::io(folder))?;
+        let made = tempfile::Builder::new().prefix("new-").tempfile_in(folder).map_err(Trouble::io(folder))?;
+        let (file, path) = made.keep().map_err(|error| Trouble::io(folder)(error.error))?;
+        Ok(Self { path, file, size: 0 })
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }

@@ -7,7 +7,7 @@ use bedplate_apt::AptError;
 use bedplate_cas::StoreError;
 use bedplate_diag::{Category, Diagnostic, Note, Span};
 
-use crate::Sha256;
+use crate::{BundleError, Package, Sha256, SourceFile};
 
 /// Why one place did not give a file.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +38,9 @@ pub enum Trouble {
     #[error("the server answers with status {0}")]
     Status(u16),
     /// A server cannot be reached, or the connection breaks off, again and again.
-    #[error("{why} (tried {tries} times)")]
+    #[error("{why} ({})", if *.tries == 0 { "as for another file before".to_owned() } else { format!("tried {tries} times") })]
     Transport {
-        /// How often it was tried without getting further.
+        /// How often it was tried without getting further; 0 if the server was given up before.
         tries: u32,
         /// What happened last.
         why: String,
@@ -54,6 +54,9 @@ pub enum Trouble {
     /// The host's apt fails.
     #[error(transparent)]
     Apt(#[from] AptError),
+    /// A vendor archive cannot be made.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A file cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     Io {
@@ -93,6 +96,7 @@ impl Trouble {
             | Self::NotInDebian(_) => Category::Input,
             Self::Store(error) => error.category(),
             Self::Apt(error) => error.category(),
+            Self::Bundle(error) => error.category(),
             _ => Category::Environment,
         }
     }
@@ -124,6 +128,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Of a file that was not looked for yet.
+    pub(crate) fn of(package: &Package, entry: &SourceFile) -> Self {
+        Self {
+            package: package.name.clone(),
+            file: entry.name.clone(),
+            at: Some(entry.at.name),
+            attempts: Vec::new(),
+            is_offline: false,
+        }
+    }
+
     fn summary(&self) -> &'static str {
         if self.attempts.iter().any(|attempt| attempt.trouble.is_wrong()) {
             "no place has the pinned bytes"

@@ -283,12 +283,18 @@ pub fn restore_signals() {
     }
 }
 
-/// Becomes another program; comes back only if that fails.
+/// Becomes another program, which gets no descriptors but the standard streams: neither ours nor those that whoever started us
+/// has left open. Comes back only if that fails.
 pub fn execute(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
     let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
         texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
     };
     let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: the flag only marks descriptors, which stay open and owned for as long as we are here.
+    let marked = check(unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) });
+    if let Err(error) = marked {
+        return error;
+    }
     // SAFETY: both lists end with a null pointer, and the texts that they point to outlive the call.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()

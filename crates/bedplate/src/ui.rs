@@ -157,12 +157,23 @@ impl Counter {
 
     /// Shows that so much is done.
     pub fn show(&self, done: usize, total: usize) {
+        self.say(|| format!("{}: {done} of {total}", self.what));
+    }
+
+    /// Shows a text.
+    pub fn say(&self, text: impl FnOnce() -> String) {
         // Whoever finds the line in use passes: the next number comes soon.
         let Some(mut last) = self.shown.as_ref().and_then(|shown| shown.try_lock().ok()) else { return };
         if last.is_none_or(|last| last.elapsed() >= Self::PAUSE) {
             *last = Some(Instant::now());
-            let _ = std::io::stderr().write_all(format!("\r{}: {done} of {total}\x1b[K", self.what).as_bytes());
+            let _ = std::io::stderr().write_all(format!("\r{}\x1b[K", text()).as_bytes());
         }
+    }
+
+    /// Writes a line that stays, terminal or not.
+    pub fn line(&self, text: &str) {
+        let clear = if self.shown.is_some() { "\r\x1b[K" } else { "" };
+        let _ = std::io::stderr().write_all(format!("{clear}{text}\n").as_bytes());
     }
 }
 

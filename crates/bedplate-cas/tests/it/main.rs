@@ -2,5 +2,8 @@
 
 mod damage;
 mod gc;
+mod processes;
+mod properties;
+mod reapi;
 mod support;
 mod trees;

@@ -4,4 +4,5 @@ mod broken;
 mod hostile;
 mod oracle;
 mod packages;
+mod payload;
 mod support;

@@ -21,33 +21,45 @@ pub(crate) fn run(command: &mut Command) -> String {
 /// A folder with the packages of `odd.spec`, kept between runs; nobody may change it.
 pub(crate) fn odd() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let id = Checksum::sha256(&std::fs::read(SPEC).unwrap()).to_string();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("odd-{}", &id[..16]));
-        if !folder.exists() {
-            let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-            let made = scratch.path().join("made");
-            let mut build = Command::new("rpmbuild");
-            build.args(["-ba", "--quiet", "--target", "x86_64", SPEC]).env("SOURCE_DATE_EPOCH", BUILD_TIME.to_string());
-            for (name, body) in [
-                ("_topdir", scratch.path().join("top").display().to_string()),
-                ("_rpmdir", made.display().to_string()),
-                ("_srcrpmdir", made.display().to_string()),
-                ("_build_name_fmt", "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm".to_owned()),
-                ("_buildhost", "builder".to_owned()),
-                ("use_source_date_epoch_as_buildtime", "1".to_owned()),
-                ("dist", "%nil".to_owned()),
-            ] {
-                build.args(["--define", &format!("{name} {body}")]);
-            }
-            run(&mut build);
-            // Another test process may have been faster.
-            if std::fs::rename(&made, &folder).is_err() {
-                assert!(folder.exists());
-            }
+    FOLDER.get_or_init(|| build(SPEC, &[]))
+}
+
+/// A folder with the packages of a spec that rpmbuild made with some macros, kept between runs.
+pub(crate) fn build(spec: &str, macros: &[(&str, &str)]) -> PathBuf {
+    let mut recipe = std::fs::read(spec).unwrap();
+    recipe.extend(format!("{macros:?}").bytes());
+    let stem = Path::new(spec).file_stem().unwrap().to_str().unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = folder.join(format!("{stem}-{}", &Checksum::sha256(&recipe).to_string()[..16]));
+    if !folder.exists() {
+        let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let made = scratch.path().join("made");
+        let sources = Path::new(spec).parent().unwrap().display().to_string();
+        let mut build = Command::new("rpmbuild");
+        build.args(["-ba", "--quiet", "--target", "x86_64", spec]).env("SOURCE_DATE_EPOCH", BUILD_TIME.to_string());
+        let (top, made_path) = (scratch.path().join("top").display().to_string(), made.display().to_string());
+        for (name, body) in [
+            ("_topdir", top.as_str()),
+            ("_sourcedir", &sources),
+            ("_rpmdir", &made_path),
+            ("_srcrpmdir", &made_path),
+            ("_build_name_fmt", "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"),
+            ("_buildhost", "builder"),
+            ("use_source_date_epoch_as_buildtime", "1"),
+            ("dist", "%nil"),
+        ]
+        .iter()
+        .chain(macros)
+        {
+            build.args(["--define", &format!("{name} {body}")]);
         }
-        folder
-    })
+        run(&mut build);
+        // Another test process may have been faster.
+        if std::fs::rename(&made, &folder).is_err() {
+            assert!(folder.exists());
+        }
+    }
+    folder
 }
 
 /// A folder with copies of the odd packages, whose times are those of their builds.
@@ -81,6 +93,7 @@ pub(crate) fn codes(findings: &Findings) -> Vec<&'static str> {
 pub(crate) enum Value {
     Text(&'static str),
     Texts(Vec<&'static str>),
+    Strings(Vec<String>),
     Numbers(Vec<u32>),
     Shorts(Vec<u16>),
     Long(u64),
@@ -161,6 +174,7 @@ fn header(region: u32, tags: &[(u32, Value)]) -> Vec<u8> {
         let (kind, count) = match value {
             Value::Text(_) | Value::Owned(_) => (6, 1),
             Value::Texts(all) => (8, all.len()),
+            Value::Strings(all) => (8, all.len()),
             Value::Numbers(all) => (4, all.len()),
             Value::Shorts(all) => (3, all.len()),
             Value::Long(_) => (5, 1),
@@ -172,6 +186,7 @@ fn header(region: u32, tags: &[(u32, Value)]) -> Vec<u8> {
             Value::Text(one) => text(&mut data, one),
             Value::Owned(one) => text(&mut data, one),
             Value::Texts(all) => all.iter().for_each(|one| text(&mut data, one)),
+            Value::Strings(all) => all.iter().for_each(|one| text(&mut data, one)),
             Value::Numbers(all) => data.extend(all.iter().flat_map(|number| number.to_be_bytes())),
             Value::Shorts(all) => data.extend(all.iter().flat_map(|number| number.to_be_bytes())),
             Value::Long(number) => data.extend(number.to_be_bytes()),

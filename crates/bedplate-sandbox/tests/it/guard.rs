@@ -61,6 +61,16 @@ fn calls_that_lead_out_are_refused() {
 }
 
 #[test]
+fn open_files_of_whoever_starts_us_stay_outside() {
+    let place = Place::new();
+    let script = "exec 7</etc/passwd 250>/dev/null; exec \"$0\" run \"$1\" 'ls /proc/self/fd'";
+    let mut command = std::process::Command::new("bash");
+    let output = command.args(["-c", script, HELPER]).arg(place.folder.path()).output().unwrap();
+    // The last is the folder itself, which `ls` reads.
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\nend: exit status 0\n");
+}
+
+#[test]
 fn set_uid_has_no_effect() {
     let place = Place::new().with_probe();
     let probe = place.layer().join("usr/bin/probe");

@@ -20,24 +20,27 @@ fn helper() -> Helper {
     Helper::At(HELPER.into())
 }
 
-/// A build root of busybox alone, and a scratch folder for one build.
+/// A build root: a layer of its own, empty but for a few folders, above one with busybox; and a scratch folder for one build.
 struct Place {
     folder: tempfile::TempDir,
 }
 
-impl Place {
-    fn new() -> Self {
-        Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
-    }
+/// Makes something once for all tests of this run; it replaces that of the last run.
+fn made_once(cell: &'static OnceLock<PathBuf>, name: &str, make: impl FnOnce(&Path)) -> &'static Path {
+    cell.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let fresh = target.with_extension(std::process::id().to_string());
+        make(&fresh);
+        let _ = std::fs::remove_dir_all(&target);
+        std::fs::rename(&fresh, &target).unwrap();
+        target
+    })
+}
 
-    fn below(folder: &Path) -> Self {
-        let folder = tempfile::tempdir_in(folder).expect("a scratch folder can be made");
-        // Ordinary users shall come by.
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let root = folder.path().join("layer");
-        for name in ["usr/bin", "etc", "root"] {
-            std::fs::create_dir_all(root.join(name)).unwrap();
-        }
+fn busybox_root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    made_once(&ROOT, "busybox-root", |root| {
+        std::fs::create_dir_all(root.join("usr/bin")).unwrap();
         symlink("usr/bin", root.join("bin")).unwrap();
         std::fs::copy("/bin/busybox", root.join("usr/bin/busybox"))
             .expect("busybox-static is there (toolkit/host-setup installs it)");
@@ -45,21 +48,45 @@ impl Place {
         for applet in String::from_utf8(applets).unwrap().lines().filter(|name| *name != "busybox") {
             symlink("busybox", root.join("usr/bin").join(applet)).unwrap();
         }
-        Self { folder }
+    })
+}
+
+/// The program of tests/data/probe.c.
+fn probe() -> &'static Path {
+    static PROBE: OnceLock<PathBuf> = OnceLock::new();
+    made_once(&PROBE, "probe", |target| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.c");
+        let status = std::process::Command::new("cc").arg("-static").arg("-o").arg(target).arg(source).status();
+        assert!(status.expect("there is a C compiler").success());
+    })
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        symlink(busybox_root(), place.base()).unwrap();
+        place
     }
 
-    /// Puts the program of tests/data/probe.c into the root, where a build can start it as `probe`.
+    /// One without busybox.
+    fn below(folder: &Path) -> Self {
+        let place = Self { folder: tempfile::tempdir_in(folder).expect("a scratch folder can be made") };
+        // Ordinary users shall come by.
+        std::fs::set_permissions(place.folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for name in ["usr/bin", "etc", "root"] {
+            std::fs::create_dir_all(place.layer().join(name)).unwrap();
+        }
+        place
+    }
+
+    /// Puts the probe into the root, where a build can start it as `probe`.
     fn with_probe(self) -> Self {
-        static PROBE: OnceLock<PathBuf> = OnceLock::new();
-        let probe = PROBE.get_or_init(|| {
-            let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("probe-{}", std::process::id()));
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.c");
-            let status = std::process::Command::new("cc").arg("-static").arg("-o").arg(&target).arg(source).status();
-            assert!(status.expect("there is a C compiler").success());
-            target
-        });
-        std::fs::copy(probe, self.layer().join("usr/bin/probe")).unwrap();
+        std::fs::copy(probe(), self.layer().join("usr/bin/probe")).unwrap();
         self
+    }
+
+    fn base(&self) -> PathBuf {
+        self.folder.path().join("base")
     }
 
     fn layer(&self) -> PathBuf {
@@ -73,7 +100,7 @@ impl Place {
     /// A job that runs a script of the shell.
     fn job(&self, script: &str) -> Job {
         Job {
-            layers: vec![self.layer()],
+            layers: vec![self.layer(), self.base()],
             scratch: self.scratch(),
             binds: Vec::new(),
             prepare: Vec::new(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bedplate_sign::{Keyring, KeyringError, SignatureError, Signer, verify_detached};
+use bedplate_sign::{Keyring, KeyringError, SignatureError, SignedBy, verify_detached};
 
 fn data(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
@@ -24,7 +24,7 @@ fn day(day: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_735_689_600 + day * 86_400)
 }
 
-fn verify(keys: &[&str], signature: &str, at: SystemTime) -> Result<Signer, SignatureError> {
+fn verify(keys: &[&str], signature: &str, at: SystemTime) -> Result<SignedBy, SignatureError> {
     verify_detached(&keyring(keys), &data("text"), &data(signature), at)
 }
 

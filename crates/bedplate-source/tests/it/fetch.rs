@@ -121,6 +121,23 @@ fn the_same_file_is_fetched_once() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_waited_for_once() {
+    let content = bytes(10, 1);
+    let gone = {
+        let server = Server::new();
+        format!("{}/f", server.address)
+    };
+    let mut place = Place::new();
+    place.options.jobs = 1;
+    let other = bytes(10, 2);
+    let package = place.package(&[entry("a", &content, &[&gone]), entry("b", &other, &[&gone])].concat());
+    let message = place.fetch(&package).unwrap_err();
+    let (first, second) = message.split_once('\n').unwrap();
+    assert!(first.contains("source-unreachable") && first.contains("(tried 2 times)"), "{first}");
+    assert!(second.contains("(as for another file before)"), "{second}");
+}
+
+#[test]
 fn all_files_that_fail_are_named_and_the_others_are_there() {
     let content = bytes(10, 1);
     let server = Server::new();

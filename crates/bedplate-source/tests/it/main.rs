@@ -1,10 +1,14 @@
 //! Lists as people write them, and files as servers give them.
 
+mod bundle;
+mod debian;
 mod download;
 mod fetch;
+mod kill;
 mod list;
 mod server;
 mod support;
+mod update;
 
 /// A module that is not named above would not run.
 #[test]
