@@ -8,7 +8,7 @@
 //! A checkout is made in a work folder and renamed, so that it is whole or not there. Before its first use in a process, all of
 //! it is compared with the tree, and all files are hashed.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,9 @@ use crate::{BlobKind, Damage, Digest, Store, StoreError, Tree, TreeEntry, action
 
 /// Folders of checkouts: only the executable bit of files is kept, as blobs have no other.
 const FOLDER_MODE: u32 = 0o755;
+
+/// How often a checkout is looked at, and made if it is not there or not good.
+const ATTEMPTS: usize = 4;
 
 /// The checkouts that are good, as far as this process knows. A second thread waits for the first.
 #[derive(Debug, Default)]
@@ -48,12 +51,15 @@ impl Store {
         let folder = self.inner.layout.checkout(tree);
         let path = folder.join("root");
         let content = self.tree(tree)?;
-        while !self.is_good_checkout(tree, &content, &folder)? {
+        for _ in 0..ATTEMPTS {
+            if self.is_good_checkout(tree, &content, &folder)? {
+                action::touch(&folder);
+                *good = Some(path.clone());
+                return Ok(path);
+            }
             self.make_checkout(&content, &folder)?;
         }
-        action::touch(&folder);
-        *good = Some(path.clone());
-        Ok(path)
+        Err(StoreError::BadCheckout { tree: *tree, path: folder })
     }
 
     /// Whether there is one, and all of it is as the tree says. One that is not is dropped.
@@ -106,19 +112,14 @@ impl Store {
 
     /// What is wrong with one entry of a checkout. A folder has so many entries: with those that are looked for, no other.
     fn wrong_entry(&self, path: &Path, entry: &TreeEntry, count: u64) -> io::Result<Option<String>> {
-        let data = fs::symlink_metadata(path)?;
-        let is_type = match entry {
-            TreeEntry::File { .. } => data.is_file(),
-            TreeEntry::Symlink { .. } => data.is_symlink(),
-            TreeEntry::Directory { .. } => data.is_dir(),
+        let data = match entry {
+            TreeEntry::File { digest, mode } => return self.wrong(digest, BlobKind::of_mode(*mode), path),
+            _ => fs::symlink_metadata(path)?,
         };
-        if !is_type {
-            return Ok(Some(format!("it is not {}", entry.what())));
-        }
         let why = match entry {
-            TreeEntry::File { digest, mode } => {
-                self.wrong(digest, BlobKind::of_mode(*mode), File::open(path)?, &data)?
-            }
+            TreeEntry::Symlink { .. } if !data.is_symlink() => Some("it is no symbolic link".to_owned()),
+            TreeEntry::Directory { .. } if !data.is_dir() => Some("it is no folder".to_owned()),
+            TreeEntry::File { .. } => None,
             TreeEntry::Symlink { target } => {
                 let found = fs::read_link(path)?;
                 (found != Path::new(target)).then(|| format!("it leads to `{}`", found.display()))

@@ -87,6 +87,14 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// A checkout that is not as it was made, however often it is made.
+    #[error("the checkout {} of tree {tree} does not stay as it is made", path.display())]
+    BadCheckout {
+        /// The tree.
+        tree: Digest,
+        /// The checkout.
+        path: PathBuf,
+    },
     /// A tree that cannot be.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -137,6 +145,9 @@ impl StoreError {
             Self::Full { .. } => "free some space, or shrink the store: `bedplate store gc --max-size 10G`",
             Self::NotAStore { .. } => "name an empty folder, one that does not exist yet, or a store",
             Self::Format { .. } => "name another folder with `--store`, or use the bedplate that made this one",
+            Self::BadCheckout { .. } => {
+                "something changes it: the store belongs on a local file system that keeps modes, times and hard links"
+            }
             Self::DamagedRoot { .. } => "set it again, or collect once more to remove what only it kept",
             Self::InUse { .. } => "wait until they have ended, or give `--wait`",
             Self::Missing { .. } | Self::Damaged { .. } => "build again: what is lost is made anew",

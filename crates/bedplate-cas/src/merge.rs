@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::reapi::{Directory, DirectoryNode, FileNode, NodeProperties, SymlinkNode};
+use crate::reapi::{Directory, DirectoryNode, NodeProperties, SymlinkNode};
+use crate::tree::file_node;
 use crate::{ActionEntry, Batch, Digest, OutputTree, Store, StoreError};
 
 /// How many symbolic links may lead to each other, as in the kernel.
@@ -63,7 +64,7 @@ impl Store {
             std::iter::once(MERGE_FORMAT.to_owned()).chain(trees.iter().map(Digest::to_string)).collect();
         let key = Digest::of(key.join("\n").as_bytes());
         if let Some(entry) = self.action(&key)?
-            && let [tree] = entry.trees.as_slice()
+            && let [tree, ..] = entry.trees.as_slice()
         {
             return Ok(tree.digest);
         }
@@ -75,18 +76,21 @@ impl Store {
         if !merging.conflicts.is_empty() {
             return Err(StoreError::Conflicts { conflicts: merging.conflicts });
         }
-        let batch = self.batch();
-        let digest = write(&batch, root)?;
+        let (batch, merged) = (self.batch(), trees.len());
+        let mut trees = Vec::new();
+        let digest = write(&batch, root, "", &mut trees)?;
         batch.commit()?;
+        // The root first; the others too, so that the entry counts as damaged when one of them is lost: nobody else makes them.
+        trees.reverse();
         let entry = ActionEntry {
             exit_code: 0,
             outputs: Vec::new(),
-            trees: vec![OutputTree { path: String::new(), digest }],
+            trees,
             log: None,
             wall_seconds: 0.0,
             cpu_seconds: 0.0,
             peak_memory_bytes: 0,
-            about: serde_json::json!({ "merge": trees.len() }),
+            about: serde_json::json!({ "merge": merged }),
         };
         self.record(&key, &entry)?;
         Ok(digest)
@@ -238,18 +242,13 @@ impl Merging<'_> {
     }
 }
 
-/// Writes what is new.
-fn write(batch: &Batch, folder: Open) -> Result<Digest, StoreError> {
+/// Writes what is new; a folder's message comes after those of the folders in it.
+fn write(batch: &Batch, folder: Open, path: &str, written: &mut Vec<OutputTree>) -> Result<Digest, StoreError> {
     let mut message = Directory { node_properties: Some(NodeProperties::of_mode(folder.mode)), ..Directory::default() };
     for (name, node) in folder.entries {
         let digest = match node {
             Node::File(digest, mode) => {
-                message.files.push(FileNode {
-                    name,
-                    digest: Some(digest.into()),
-                    is_executable: mode & 0o111 != 0,
-                    node_properties: Some(NodeProperties::of_mode(mode)),
-                });
+                message.files.push(file_node(&name, &digest, mode));
                 continue;
             }
             Node::Symlink(target) => {
@@ -257,9 +256,12 @@ fn write(batch: &Batch, folder: Open) -> Result<Digest, StoreError> {
                 continue;
             }
             Node::Stored(digest) => digest,
-            Node::Open(open) => write(batch, open)?,
+            Node::Open(open) if path.is_empty() => write(batch, open, &name, written)?,
+            Node::Open(open) => write(batch, open, &format!("{path}/{name}"), written)?,
         };
         message.directories.push(DirectoryNode { name, digest: Some(digest.into()) });
     }
-    batch.put_directory(&mut message)
+    let digest = batch.put_directory(&mut message)?;
+    written.push(OutputTree { path: path.to_owned(), digest });
+    Ok(digest)
 }

@@ -226,7 +226,7 @@ impl Batch {
     }
 }
 
-fn file_node(name: &str, digest: &Digest, mode: u32) -> FileNode {
+pub(crate) fn file_node(name: &str, digest: &Digest, mode: u32) -> FileNode {
     FileNode {
         name: name.to_owned(),
         digest: Some((*digest).into()),

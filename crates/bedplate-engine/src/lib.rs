@@ -3,6 +3,7 @@
 //! [`run`] does the work of a [`Plan`]: a dispatcher owns the [`Work`] graph and starts its nodes by the longest remaining way;
 //! workers are threads. All that happens is one stream of [`Event`]s.
 
+pub mod build;
 mod event;
 mod excerpt;
 mod history;

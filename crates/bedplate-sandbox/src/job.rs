@@ -89,6 +89,13 @@ pub enum Mode {
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for Cancel {
+    /// A flag that others set.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl Cancel {
     /// Ends all runs that have this or a clone of it, within 0.1 s, and those that start later at once.
     pub fn cancel(&self) {

@@ -14,6 +14,7 @@
 //! size = 1500572
 //! essential = true                # absent if false
 //! depends = ["base-files", "debianutils", "libc6", "libtinfo6"]
+//! provides = ["libx.so.1()(64bit)"]   # of a package with shared libraries: what rpm would say that it provides
 //! ```
 //!
 //! `depends` has names of this lock only, so that what a package needs is known without asking anybody.
@@ -59,6 +60,8 @@ pub struct LockedPackage {
     pub is_essential: bool,
     /// Packages of this lock that it needs.
     pub depends: BTreeSet<String>,
+    /// Sonames and symbol versions of its shared libraries, as rpm's generator writes them; sorted.
+    pub provides: Vec<String>,
 }
 
 impl LockedPackage {
@@ -73,6 +76,7 @@ impl LockedPackage {
             size: deb.size,
             is_essential: deb.is_essential,
             depends,
+            provides: Vec::new(),
         }
     }
 }
@@ -167,6 +171,14 @@ impl Lock {
             }
             let depends: Vec<String> = package.depends.iter().map(|name| quoted(name)).collect();
             let _ = writeln!(text, "depends = [{}]", depends.join(", "));
+            if !package.provides.is_empty() {
+                // One on a line: a library of another version shows as what it is.
+                text.push_str("provides = [\n");
+                for capability in &package.provides {
+                    let _ = writeln!(text, "  {},", quoted(capability));
+                }
+                text.push_str("]\n");
+            }
         }
         text
     }
@@ -242,10 +254,10 @@ fn package(
     range: Range<usize>,
     depends: &mut Vec<(String, Range<usize>)>,
 ) -> Option<(String, LockedPackage)> {
-    const KEYS: [&str; 9] =
-        ["name", "version", "architecture", "suite", "path", "sha256", "size", "essential", "depends"];
+    const KEYS: [&str; 10] =
+        ["name", "version", "architecture", "suite", "path", "sha256", "size", "essential", "depends", "provides"];
     let mut texts: BTreeMap<&'static str, String> = BTreeMap::new();
-    let (mut sha256, mut size, mut is_essential, mut needs) = (None, None, false, None);
+    let (mut sha256, mut size, mut is_essential, mut needs, mut provides) = (None, None, false, None, Vec::new());
     for entry in table {
         match KEYS.into_iter().find(|key| entry.0.get_ref() == key) {
             Some("sha256") => {
@@ -270,6 +282,7 @@ fn package(
                 needs = Some(list.iter().map(|(name, _)| name.clone()).collect());
                 depends.extend(list);
             }
+            Some("provides") => provides = reader.list(entry).into_iter().map(|(name, _)| name).collect(),
             Some(key) => {
                 if let Some(text) = reader.text(entry) {
                     texts.insert(key, text);
@@ -280,7 +293,7 @@ fn package(
     }
     let missing: Vec<String> = KEYS
         .into_iter()
-        .filter(|key| *key != "essential" && !table.iter().any(|(name, _)| name.get_ref() == key))
+        .filter(|key| !["essential", "provides"].contains(key) && !table.iter().any(|(name, _)| name.get_ref() == key))
         .map(|key| format!("`{key}`"))
         .collect();
     if !missing.is_empty() {
@@ -297,6 +310,7 @@ fn package(
         size: size?,
         is_essential,
         depends: needs?,
+        provides,
     };
     Some((name, package))
 }
@@ -317,7 +331,7 @@ mod tests {
             .to_owned()
             + &package("a", "essential = true\ndepends = [\"b\"]")
             + &package("b", "depends = [\"c\"]")
-            + &package("c", "depends = [\"b\"]")
+            + &package("c", "depends = [\"b\"]\nprovides = [\n  \"c.so.1()(64bit)\",\n]")
             + &package("g++", "depends = []")
     }
 

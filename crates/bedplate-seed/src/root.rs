@@ -105,8 +105,22 @@ impl SeedRoots<'_> {
         };
         let tree = self.assemble(&stored)?;
         let about = serde_json::json!({ "seed": self.lock.name, "packages": packages.len() });
-        self.store.record(&self.key(&packages), &package::entry(tree, about))?;
+        let key = self.key(&packages);
+        self.store.record(&key, &package::entry(tree, about))?;
+        self.keep_from_collection(key)?;
         Ok(tree)
+    }
+
+    /// Garbage collection leaves the packages of this lock, and the newest root. Other roots are put together again from the
+    /// packages in less than a second.
+    fn keep_from_collection(&self, newest: Digest) -> Result<(), SeedError> {
+        let mut kept = vec![newest];
+        for (name, package) in &self.lock.packages {
+            if self.has(name, package)? {
+                kept.push(package::key(name, package));
+            }
+        }
+        Ok(self.store.set_root(&format!("seed-{}", self.lock.name), &kept)?)
     }
 
     /// Names of the packages of these groups' root, sorted.
@@ -124,24 +138,28 @@ impl SeedRoots<'_> {
         if unknown.is_empty() { Ok(self.lock.closure(roots)) } else { Err(SeedError::NotLocked { names: unknown }) }
     }
 
-    /// What the store has of a package of the lock.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub fn state(&self, name: &str, package: &LockedPackage) -> Result<PackageState, SeedError> {
-        Ok(match package::find(self.store, name, package)? {
-            None => PackageState::Missing,
-            Some(stored) if self.is_whole(&stored.tree)? => PackageState::Whole,
-            Some(_) => PackageState::Damaged,
-        })
-    }
-
     /// Whether the store has a package of the lock; its files are not read.
     ///
     /// # Errors
     /// If the store fails.
     pub fn has(&self, name: &str, package: &LockedPackage) -> Result<bool, SeedError> {
         Ok(package::find(self.store, name, package)?.is_some())
+    }
+
+    /// Reads all that the store has of a package of the lock. If that is damaged, it is forgotten: [`SeedRoots::create`] makes
+    /// it again.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn verify(&self, name: &str, package: &LockedPackage) -> Result<PackageState, SeedError> {
+        match package::find(self.store, name, package)? {
+            None => Ok(PackageState::Missing),
+            Some(stored) if self.is_whole(&stored.tree)? => Ok(PackageState::Whole),
+            Some(_) => {
+                self.store.forget(&package::key(name, package))?;
+                Ok(PackageState::Damaged)
+            }
+        }
     }
 
     /// Reads all that the store has of these groups, and forgets what is damaged, so that [`SeedRoots::create`] makes it
@@ -153,15 +171,14 @@ impl SeedRoots<'_> {
         let packages = self.packages(groups)?;
         let mut damaged = Vec::new();
         for (name, package) in self.locked(&packages) {
-            if self.state(name, package)? == PackageState::Damaged {
-                self.store.forget(&package::key(name, package))?;
+            if self.verify(name, package)? == PackageState::Damaged {
                 damaged.push(name.to_owned());
             }
         }
         let key = self.key(&packages);
         if let Some(entry) = self.store.action(&key)?
             && let Some(root) = entry.trees.first()
-            && !(damaged.is_empty() && self.is_whole(&root.digest)?)
+            && !self.is_whole(&root.digest)?
         {
             self.store.forget(&key)?;
         }

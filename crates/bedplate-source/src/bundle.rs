@@ -39,11 +39,13 @@ pub enum BundleError {
     /// Neither a package nor a source package with Go libraries was named.
     #[error("no Go libraries are asked for")]
     NothingWanted,
-    /// A source package that Debian does not have.
-    #[error("Debian has no source package `{name}`")]
+    /// A source package that a suite does not have.
+    #[error("Debian's {suite} has no source package `{name}`")]
     NoSource {
         /// Its name.
         name: String,
+        /// The suite.
+        suite: String,
     },
     /// Packages that are not in the store, when the network is not to be used.
     #[error("{} of the packages are not in the store, and the network is not to be used", .0)]

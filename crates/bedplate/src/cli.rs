@@ -1,9 +1,11 @@
 //! The arguments, declared once: help and the reference are made from here.
 
+mod build;
 mod graph;
 mod key;
 mod render;
 mod repo;
+mod seed;
 mod solve;
 mod source;
 mod store;
@@ -11,12 +13,14 @@ mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::graph::{GraphArgs, PlanArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, SignArgs, VerifyArgs,
 };
+pub(crate) use self::seed::{SeedCommand, SeedCreateArgs, SeedListArgs, SeedLockArgs, SeedVerifyArgs};
 pub(crate) use self::solve::SolveArgs;
 pub(crate) use self::source::{BundleGoArgs, FetchArgs, ListSourcesArgs, SourceArgs, SourceCommand, UpdateArgs};
 pub(crate) use self::store::{GcArgs, StatsArgs, StoreArgs, StoreCommand, StoreVerifyArgs};
@@ -72,6 +76,38 @@ pub(crate) enum Command {
   bedplate plan --repo out/RPMS systemd              what is built already is taken from there
   bedplate plan --json -j 16 | jq .seconds")]
     Plan(Box<PlanArgs>),
+    /// Build packages from source, sign them, and write a repository
+    ///
+    /// Builds what is not in the store yet: each build in a root of its own that has its declared inputs and nothing else. The
+    /// packages are signed and lie in `out/repository`, with repodata; logs are in `out/logs`. What is built is kept in the store:
+    /// a run that was stopped goes on where it was, and a change builds again only what it reaches.
+    #[command(after_help = "Examples:
+  bedplate build --all                               all specs
+  bedplate build bash -j 8                           bash and what it needs, 8 processes in all
+  bedplate build --all --keep-going --check=require
+  bedplate build zlib --events events.jsonl --trace trace.json
+  bedplate why-rebuild zlib                          what a build would do, and why
+
+Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the environment is at fault.")]
+    Build(Box<BuildArgs>),
+    /// Open the sandbox of a build, where it failed
+    ///
+    /// Without a failed build (or with `--fresh`), the root as the build would find it. There is no network, and what is written is
+    /// thrown away at the end. The spec is in /build/SPECS; `rpmbuild -bb --nodeps --noclean /build/SPECS/NAME.spec` builds it.
+    #[command(after_help = "Examples:
+  bedplate shell bash                                look around where the build of bash stopped
+  bedplate shell bash -- tail -n 50 /build/BUILD/bash-5.2.37-build/bash-5.2.37/config.log
+  bedplate shell --fresh zlib                        before the build")]
+    Shell(Box<ShellArguments>),
+    /// Say what a build would do again, and which input is the reason
+    #[command(
+        name = "why-rebuild",
+        after_help = "Examples:
+  bedplate why-rebuild                               all specs
+  bedplate why-rebuild zlib bash
+  bedplate why-rebuild --json | jq -r 'select(.verdict == \"rebuild\").name'"
+    )]
+    WhyRebuild(Box<WhyRebuildArgs>),
     /// Compare and sort versions as rpm does
     #[command(subcommand)]
     Version(VersionCommand),
@@ -100,6 +136,9 @@ pub(crate) enum Command {
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Look after the seed: the packages of the distribution that first builds run in
+    #[command(subcommand)]
+    Seed(Box<SeedCommand>),
     /// Make and show the key that signs packages
     #[command(subcommand)]
     Key(KeyCommand),

@@ -4,13 +4,17 @@
 //! read, a tool that is missing), 70 a bug.
 
 mod answer;
+mod building;
 mod cli;
 mod commands;
+mod details;
 mod lints;
 mod outcome;
 mod output;
+mod policy;
 mod query_format;
 mod render;
+mod seed;
 mod settings;
 mod store;
 mod ui;
@@ -29,6 +33,9 @@ pub use ui::{ColorChoice, Ui};
 /// What went wrong with the world or the arguments; mistakes in specs are part of the outcome.
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
     match cli.command {
+        cli::Command::Build(args) => commands::build::run(&args, ui),
+        cli::Command::Shell(args) => commands::shell::run(&args, ui),
+        cli::Command::WhyRebuild(args) => commands::why_rebuild::run(&args, ui),
         cli::Command::Graph(args) => commands::graph::run(&args, ui),
         cli::Command::Why(args) => commands::why::run(&args, ui),
         cli::Command::Plan(args) => commands::plan::run(&args, ui),
@@ -38,6 +45,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
         cli::Command::Source(command) => commands::source::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
+        cli::Command::Seed(command) => commands::seed::run(*command, ui),
         cli::Command::Key(command) => commands::key::run(command, ui),
         cli::Command::Store(command) => commands::store::run(command, ui),
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use bedplate_diag::Category;
+use bedplate_engine::PublishError;
 
 /// A command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,12 @@ pub enum Outcome {
     Good,
     /// The input has mistakes; they were reported.
     BadInput,
+    /// A build or check failed; it was reported.
+    BuildFailed,
+    /// The machine is at fault; it was reported.
+    Environment,
+    /// We are at fault; it was reported.
+    Bug,
 }
 
 impl Outcome {
@@ -20,6 +27,9 @@ impl Outcome {
         match self {
             Self::Good => ExitCode::SUCCESS,
             Self::BadInput => ExitCode::from(Category::Input.exit_code()),
+            Self::BuildFailed => ExitCode::from(Category::Build.exit_code()),
+            Self::Environment => ExitCode::from(Category::Environment.exit_code()),
+            Self::Bug => ExitCode::from(Category::Internal.exit_code()),
         }
     }
 }
@@ -67,6 +77,12 @@ impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.category.exit_code())
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        Self { category: error.category(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }
 

@@ -11,6 +11,7 @@ use bedplate_spec::{ConfigRequest, Dialect, MacroConfig};
 
 use crate::cli::{MacroArgs, ShellArgs, ShellChoice, SpecPaths};
 use crate::outcome::Failure;
+use crate::policy::Policy;
 use crate::ui::Ui;
 
 /// Stack of a thread that reads specs: macros may nest 64 deep, with Lua in between.
@@ -33,7 +34,13 @@ pub(crate) struct World {
 impl World {
     /// Reads the configuration that the arguments name; what is wrong in it is reported.
     pub(crate) fn new(args: &MacroArgs, ui: &Ui) -> Result<Self, Failure> {
-        let config_dir = absolute(args.config.as_deref().unwrap_or(DEFAULT_CONFIG))?;
+        Self::with_policy(args, &Policy::default(), ui)
+    }
+
+    /// The same, with the macros of a distribution over it. What the arguments say goes before what the policy says.
+    pub(crate) fn with_policy(args: &MacroArgs, policy: &Policy, ui: &Ui) -> Result<Self, Failure> {
+        let seed = policy.config.as_deref().and_then(Path::to_str);
+        let config_dir = absolute(args.config.as_deref().or(seed).unwrap_or(DEFAULT_CONFIG))?;
         if !Path::new(&config_dir).is_dir() {
             return Err(Failure::input(format!("no such folder: {config_dir}"))
                 .hint("`--config` names an rpm configuration, with `rpmrc` and `macros` in it"));
@@ -42,10 +49,16 @@ impl World {
         let machine = machine(&config_dir);
         let (chain, record) = chain(&args.shell, &config_dir, &files, &machine, ui)?;
         let shell: Arc<dyn Shell> = Arc::clone(&chain) as Arc<dyn Shell>;
-        let mut request = ConfigRequest::of_directory(&config_dir, args.dialect.unwrap_or(Dialect::V4_18));
+        let mut request =
+            ConfigRequest::of_directory(&config_dir, args.dialect.or(policy.dialect).unwrap_or(Dialect::V4_18));
         if let Some(macros) = &args.macros {
             request.macros = macros.split(':').filter(|path| !path.is_empty()).map(str::to_owned).collect();
         }
+        if args.config.is_none() && seed.is_some() {
+            // A build sees it in its own root.
+            DEFAULT_CONFIG.clone_into(&mut request.directory);
+        }
+        request.macros.extend(policy.files.iter().map(|path| path.to_string_lossy().into_owned()));
         request.target = Some(args.target.clone());
         request.defines.clone_from(&args.define);
         args.with.iter().for_each(|name| request.with(name));

@@ -1,5 +1,6 @@
 //! Specs, seed, locks and repositories become a build graph.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bedplate_diag::{Diagnostic, Severity, SourceId, Sources, Span};
@@ -10,13 +11,15 @@ use bedplate_model::{BinaryPackage, Dependency, DependencyKind};
 use bedplate_solve::PackageId;
 use bedplate_spec::{BuildSection, Evaluation, Package, SourcePackage, Tag};
 
-use crate::cli::{SpecPaths, WorkspaceArgs};
+use crate::cli::{SpecPaths, SpecsArgs, WorkspaceArgs};
 use crate::commands::spec::evaluate;
+use crate::details::{SpecDetails, details};
 use crate::outcome::Failure;
+use crate::policy::Policy;
 use crate::settings::{SpecPath, World, read_checked, spec_paths};
 use crate::ui::Ui;
 
-const DEFAULT_SEED: &str = "toolkit/seed/debian-trixie.toml";
+pub(crate) const DEFAULT_SEED: &str = "toolkit/seed/debian-trixie.toml";
 
 /// The build graph of a run, and the texts that its places are in.
 pub(crate) struct Workspace {
@@ -38,46 +41,13 @@ impl Workspace {
 
     /// The same, and prints only what is wrong with files as such, not what is wrong with the graph.
     pub(crate) fn load_quietly(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
-        let missing: Vec<&str> =
-            args.specs.iter().map(String::as_str).filter(|path| !Path::new(path).exists()).collect();
-        if !missing.is_empty() {
-            return Err(Failure::input(format!("no such file or folder: {}", missing.join(", ")))
-                .hint("`--specs` names a folder of specs; without it, that is `specs` in the working directory"));
-        }
-        let world = World::new(&args.macros, ui)?;
-        let paths = SpecPaths { paths: args.specs.clone(), list: None, root: None, passes: 1, jobs: None };
-        let specs = spec_paths(&paths)?;
-        let mut sources = world.config.sources();
-        let (mut good, mut wrong) = (Vec::new(), Vec::new());
-        let target = args.macros.target.split('-').next().unwrap_or_default().to_owned();
-        let read = |path: &SpecPath, found: Evaluation| read_spec(&world, path, found, &target);
-        let mut bad_specs = 0;
-        evaluate::each(&world, &paths, &specs, false, read, |read: ReadSpec| {
-            let here = sources.absorb(read.sources);
-            wrong.extend(read.mistakes.into_iter().map(|mistake| moved(mistake, &here)));
-            match read.spec {
-                Some(mut spec) => {
-                    move_spans(&mut spec, &here);
-                    good.push(spec);
-                }
-                None => bad_specs += 1,
-            }
-            Ok(())
-        })?;
-        world.finish()?;
-        ui.diagnostics(&wrong, &sources);
-        let folder = args.specs.first().map(String::as_str).unwrap_or_default();
-        let beside = |name: &str| format!("{}/{name}", folder.trim_end_matches('/'));
-        let inputs = Inputs {
-            specs: good,
-            seed: read_optional(args.seed.as_deref(), DEFAULT_SEED, ui, Seed::parse)?,
-            lock: read_optional(args.capabilities.as_deref(), &beside("capabilities.lock"), ui, CapabilityLock::parse)?,
-            durations: read_optional(args.durations.as_deref(), &beside("durations.jsonl"), ui, Durations::parse)?,
-            repositories: crate::commands::repo::for_solving(&args.repo, &args.key, ui)?.repositories,
-        };
-        let graph = BuildGraph::new(inputs);
-        let cpus = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Self { graph, sources, jobs: args.jobs.unwrap_or_else(cpus).max(1), bad_specs })
+        // What is read with other macros than a build has may be another thing; the seed's are used where they are at hand.
+        let policy = Policy::at_hand(&args.specs)?;
+        let mut read = read(&args.specs, &policy, Detail::Graph, ui)?;
+        read.inputs.repositories = crate::commands::repo::for_solving(&args.repo, &args.key, ui)?.repositories;
+        let graph = BuildGraph::new(read.inputs);
+        let jobs = args.jobs.unwrap_or_else(processors).max(1);
+        Ok(Self { graph, sources: read.sources, jobs, bad_specs: read.bad_specs })
     }
 
     /// True if nothing is wrong with the specs.
@@ -132,6 +102,84 @@ impl Workspace {
     }
 }
 
+/// How many jobs run at a time unless somebody says so: one for each processor.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// What is read of a spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What the graph needs.
+    Graph,
+    /// What a build needs, too.
+    Build,
+}
+
+/// All specs and what belongs to them, as it was read.
+pub(crate) struct ReadSpecs {
+    pub(crate) inputs: Inputs,
+    pub(crate) sources: Sources,
+    /// Specs that rpm would not take; they are not in the inputs.
+    pub(crate) bad_specs: usize,
+    /// What builds need of the good ones, by name, if that was asked for.
+    pub(crate) details: BTreeMap<String, SpecDetails>,
+}
+
+/// Reads all specs, the seed, the lock and the durations; prints what is wrong with them as such.
+pub(crate) fn read(args: &SpecsArgs, policy: &Policy, detail: Detail, ui: &Ui) -> Result<ReadSpecs, Failure> {
+    let missing: Vec<&str> = args.specs.iter().map(String::as_str).filter(|path| !Path::new(path).exists()).collect();
+    if !missing.is_empty() {
+        return Err(Failure::input(format!("no such file or folder: {}", missing.join(", ")))
+            .hint("`--specs` names a folder of specs; without it, that is `specs` in the working directory"));
+    }
+    let world = World::with_policy(&args.macros, policy, ui)?;
+    let paths = SpecPaths { paths: args.specs.clone(), list: None, root: None, passes: 1, jobs: None };
+    let specs = spec_paths(&paths)?;
+    let mut sources = world.config.sources();
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    let target = args.macros.target.split('-').next().unwrap_or_default().to_owned();
+    let read = |path: &SpecPath, found: Evaluation| read_spec(&world, path, found, &target, detail);
+    let (mut bad_specs, mut details) = (0, BTreeMap::new());
+    evaluate::each(&world, &paths, &specs, false, read, |read: ReadSpec| {
+        let here = sources.absorb(read.sources);
+        wrong.extend(read.mistakes.into_iter().map(|mistake| moved(mistake, &here)));
+        match read.spec {
+            Some(mut spec) => {
+                move_spans(&mut spec, &here);
+                if let Some(mut detail) = read.detail {
+                    detail.files.iter_mut().for_each(|file| file.span = file.span.map(&here));
+                    details.insert(spec.name.clone(), detail);
+                }
+                good.push(spec);
+            }
+            None => bad_specs += 1,
+        }
+        Ok(())
+    })?;
+    world.finish()?;
+    ui.diagnostics(&wrong, &sources);
+    let beside = |name: &str| beside_specs(args, name);
+    let inputs = Inputs {
+        specs: good,
+        seed: read_seed(args, ui)?,
+        lock: read_optional(args.capabilities.as_deref(), &beside("capabilities.lock"), ui, CapabilityLock::parse)?,
+        durations: read_optional(args.durations.as_deref(), &beside("durations.jsonl"), ui, Durations::parse)?,
+        repositories: Vec::new(),
+    };
+    Ok(ReadSpecs { inputs, sources, bad_specs, details })
+}
+
+/// A file in the folder of the specs.
+pub(crate) fn beside_specs(args: &SpecsArgs, name: &str) -> String {
+    let folder = args.specs.first().map(String::as_str).unwrap_or_default();
+    format!("{}/{name}", folder.trim_end_matches('/'))
+}
+
+fn read_seed(args: &SpecsArgs, ui: &Ui) -> Result<Seed, Failure> {
+    read_optional(args.seed.as_deref(), DEFAULT_SEED, ui, Seed::parse)
+}
+
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -156,11 +204,12 @@ fn read_optional<T: Default>(
 /// What became of one spec.
 struct ReadSpec {
     spec: Option<Spec>,
+    detail: Option<SpecDetails>,
     mistakes: Vec<Diagnostic>,
     sources: Sources,
 }
 
-fn read_spec(world: &World, path: &SpecPath, found: Evaluation, target: &str) -> ReadSpec {
+fn read_spec(world: &World, path: &SpecPath, found: Evaluation, target: &str, wanted: Detail) -> ReadSpec {
     let is_good = found.is_good();
     let mistakes = found
         .diagnostics
@@ -168,13 +217,17 @@ fn read_spec(world: &World, path: &SpecPath, found: Evaluation, target: &str) ->
         .filter(|one| matches!(one.severity, Severity::Error | Severity::Passed))
         .collect();
     let mut sources = found.sources;
+    let mut detail = None;
     let spec = is_good.then(|| {
         let has_check = found.spec.section(BuildSection::Check).is_some_and(|text| !text.trim().is_empty());
         let variants = has_check.then(|| evaluate::check_variants(world, path)).flatten();
+        if wanted == Detail::Build {
+            detail = Some(details(world, path, &found.spec, has_check, variants.as_ref(), &sources));
+        }
         let requires = build_requires(&found.spec, variants, &mut sources);
         convert(path, &found.spec, requires, has_check, target, &sources)
     });
-    ReadSpec { spec, mistakes, sources }
+    ReadSpec { spec, detail, mistakes, sources }
 }
 
 /// What the build requires, and what only the check does.

@@ -38,8 +38,9 @@ fn age(scratch: &Scratch, action: &Digest, age: Duration) {
     std::fs::File::open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
 }
 
+/// Waits: a process that another test is just starting has all our files open until its program begins.
 fn options() -> GcOptions {
-    GcOptions { max_age: None, max_size: None, now: SystemTime::now(), mode: GcMode::Remove, wait: Wait::No }
+    GcOptions { max_age: None, max_size: None, now: SystemTime::now(), mode: GcMode::Remove, wait: Wait::Yes }
 }
 
 fn collect(scratch: &Scratch, options: GcOptions) -> GcReport {
@@ -149,7 +150,7 @@ fn a_store_in_use_is_left_alone() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let blob = store.put(b"blob").unwrap();
-    let all = GcOptions { max_size: Some(0), ..options() };
+    let all = GcOptions { max_size: Some(0), wait: Wait::No, ..options() };
     let error = collect_garbage(&scratch.at("store"), &all).unwrap_err();
     let StoreError::InUse { processes, .. } = &error else { panic!("{error}") };
     assert_eq!(*processes, [std::process::id()]);

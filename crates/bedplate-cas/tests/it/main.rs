@@ -4,5 +4,6 @@ mod damage;
 mod gc;
 mod processes;
 mod properties;
+mod reapi;
 mod support;
 mod trees;

@@ -199,7 +199,8 @@ fn a_work_folder_goes_with_its_process() {
 
 /// Puts files in until the disk is full, in each way that there is.
 fn fill(store: &Store) {
-    let ways: [(&str, &dyn Fn(&[u8]) -> Result<Digest, StoreError>); 4] = [
+    type Way<'a> = &'a dyn Fn(&[u8]) -> Result<Digest, StoreError>;
+    let ways: [(&str, Way<'_>); 4] = [
         ("put", &|bytes| store.put(bytes)),
         ("reader", &|bytes| store.put_reader(bytes)),
         ("batch", &|bytes| {

@@ -15,6 +15,12 @@ impl Scratch {
         Self { folder: tempfile::tempdir().expect("a scratch folder can be made") }
     }
 
+    /// One in memory, where there is such a file system: for tests of many stores, which would wait for the disk most of the time.
+    pub(crate) fn in_memory() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { folder: folder.expect("a scratch folder can be made") }
+    }
+
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -42,19 +48,21 @@ impl Scratch {
 
 /// A tree from lines: `path = text` (file), `path ! text` (executable), `path -> target` (link), `path/` (folder).
 pub(crate) fn tree(store: &Store, lines: &str) -> Digest {
-    let mut builder = TreeBuilder::new();
+    let (mut builder, batch) = (TreeBuilder::new(), store.batch());
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some((path, target)) = line.split_once(" -> ") {
             builder.symlink(path, target).unwrap();
         } else if let Some((path, text)) = line.split_once(" = ") {
-            builder.file(path, store.put(text.as_bytes()).unwrap(), 0o644).unwrap();
+            builder.file(path, batch.put(text.as_bytes()).unwrap(), 0o644).unwrap();
         } else if let Some((path, text)) = line.split_once(" ! ") {
-            builder.file(path, store.put(text.as_bytes()).unwrap(), 0o755).unwrap();
+            builder.file(path, batch.put(text.as_bytes()).unwrap(), 0o755).unwrap();
         } else {
             builder.directory(line.strip_suffix('/').expect("a folder"), 0o755).unwrap();
         }
     }
-    store.put_tree(&builder).unwrap()
+    let tree = batch.put_tree(&builder).unwrap();
+    batch.commit().unwrap();
+    tree
 }
 
 /// A tree as such lines, without the folders that have something in them.

@@ -99,7 +99,7 @@ fn a_checkout_is_the_tree_and_what_was_changed_in_it_is_made_again() {
         ("`tmp`: its mode is 0700 instead of 0755", &|| {
             fs::set_permissions(path.join("tmp"), fs::Permissions::from_mode(0o700)).unwrap();
         }),
-        ("`tmp`: it is not a folder", &|| {
+        ("`tmp`: it is no folder", &|| {
             fs::remove_dir(path.join("tmp")).unwrap();
             fs::write(path.join("tmp"), "").unwrap();
             touch(&path, "@1");
@@ -160,4 +160,73 @@ fn a_folder_comes_back_as_it_was() {
     assert_eq!(store.tree(&subtree).unwrap().iter().map(|(path, _)| path).collect::<Vec<_>>(), ["", "program"]);
     assert_eq!(store.subtree(&tree, "a/x").unwrap(), None);
     assert_eq!(store.subtree(&tree, "a/file").unwrap(), None);
+}
+
+#[test]
+fn files_that_no_tree_can_hold_are_named_all_at_once() {
+    use std::os::unix::ffi::OsStringExt;
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let folder = scratch.at("folder");
+    fs::create_dir_all(folder.join("d")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("d/socket")).unwrap();
+    fs::write(folder.join(std::ffi::OsString::from_vec(b"n\xffme".to_vec())), "").unwrap();
+    for arguments in [["pipe", "p", "", ""], ["null", "c", "1", "3"]] {
+        let [name, rest @ ..] = arguments;
+        let numbers = rest.iter().filter(|word| !word.is_empty());
+        let done = Command::new("mknod").arg(folder.join("d").join(name)).args(numbers).status().unwrap();
+        assert!(done.success());
+    }
+    let error = store.import_folder(&folder).unwrap_err();
+    assert_eq!(error.category(), bedplate_diag::Category::Input);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} cannot be imported: `d/null` is a device; `d/pipe` is a named pipe; `d/socket` is a socket; \
+             `n\u{fffd}me` is not named in UTF-8",
+            folder.display()
+        )
+    );
+    let error = store.import_folder(&scratch.at("nowhere")).unwrap_err();
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+#[test]
+fn only_a_store_is_opened_as_one() {
+    let scratch = Scratch::new();
+    let open = |name: &str| bedplate_cas::Store::open(&scratch.at(name));
+    fs::create_dir(scratch.at("other")).unwrap();
+    fs::write(scratch.at("other/file"), "").unwrap();
+    assert!(matches!(open("other"), Err(StoreError::NotAStore { .. })));
+    fs::write(scratch.at("other/version"), "something else").unwrap();
+    assert!(matches!(open("other"), Err(StoreError::NotAStore { .. })));
+    fs::write(scratch.at("other/version"), "bedplate store, format 2\n").unwrap();
+    assert!(matches!(open("other"), Err(StoreError::Format { found: 2, known: 1, .. })));
+    // One that a process left half-made.
+    fs::create_dir_all(scratch.at("half/blobs")).unwrap();
+    fs::write(scratch.at("half/version-x"), "").unwrap();
+    open("half").unwrap().put(b"content").unwrap();
+    let error = open("other/file").unwrap_err();
+    assert!(error.to_string().contains("other/file"), "{error}");
+}
+
+#[test]
+fn threads_share_a_checkout() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let many: String = (0..200).map(|number| format!("d{}/f{number} = {number}\n", number % 7)).collect();
+    let trees = [tree(&store, &many), tree(&store, "a = 1")];
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let (store, tree) = (&store, &trees[number % 2]);
+                scope.spawn(move || store.checkout(tree).unwrap())
+            })
+            .collect();
+        for (number, thread) in threads.into_iter().enumerate() {
+            assert_eq!(thread.join().unwrap(), store.checkout(&trees[number % 2]).unwrap());
+        }
+    });
+    assert_eq!(scratch.names("checkouts").len(), 2);
+    assert_eq!(store.take_damage(), []);
 }

@@ -160,10 +160,14 @@ fn binds_are_seen_and_kept() {
 #[test]
 fn root_of_the_sandbox_prepares() {
     let place = Place::new();
-    let mut job = place.job("cat /etc/prepared; ls -n /etc/prepared /build/given | cut -c 1-22");
+    let mut job = place.job("pidof sleep; cat /etc/prepared; ls -n /etc/prepared /build/given | cut -c 1-22");
     job.prepare = vec![
         words(&["sh", "-c", "id -u; grep CapBnd /proc/self/status; echo done > /etc/prepared"]),
-        words(&["sh", "-c", "touch /build/given; chown 1000:1000 /build/given; mount -t tmpfs x /mnt || echo refused"]),
+        words(&[
+            "sh",
+            "-c",
+            "(sleep 1234 >/dev/null 2>&1 &); touch /build/given; chown 1000:1000 /build/given; mount -t tmpfs x /mnt || echo refused",
+        ]),
         words(&["sh", "-c", "echo 1 2>/dev/null > /proc/sys/kernel/core_pattern || echo kept"]),
     ];
     let (_, log) = log_of(&job);

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::MacroArgs;
+use super::{MacroArgs, StoreArgs};
 
-/// What the build graph is made of: shared by `graph`, `why` and `plan`.
+/// Specs, and what they are read with: shared by all commands that look at all of them.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct WorkspaceArgs {
+pub(crate) struct SpecsArgs {
     /// Specs, or folders to search for `*.spec`
     #[arg(long, short = 's', value_name = "PATH", default_value = "specs")]
     pub(crate) specs: Vec<String>,
@@ -19,6 +19,20 @@ pub(crate) struct WorkspaceArgs {
     /// How long earlier builds took (JSON lines) [default: durations.jsonl in the folder of the specs, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) durations: Option<String>,
+    /// Folder of the distribution's macros, `macros.*` [default: toolkit/macros, if it is there]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
+}
+
+/// What the build graph is made of: shared by `graph`, `why` and `plan`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkspaceArgs {
+    #[command(flatten)]
+    pub(crate) specs: SpecsArgs,
     /// Folder of built packages, with or without repodata [name: that of the folder]; may be given again
     #[arg(long, short = 'r', value_name = "[NAME=]DIR")]
     pub(crate) repo: Vec<String>,
@@ -28,8 +42,6 @@ pub(crate) struct WorkspaceArgs {
     /// How many builds run at a time, for the times [default: one for each processor]
     #[arg(long, short = 'j', value_name = "N")]
     pub(crate) jobs: Option<usize>,
-    #[command(flatten)]
-    pub(crate) macros: MacroArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why, and the conformance test shows differences")]
 
+mod build;
 mod chain;
 mod conformance;
 mod expand;
@@ -15,6 +16,7 @@ mod query;
 mod render;
 mod repo;
 mod solve;
+mod source;
 mod store;
 mod support;
 mod version;

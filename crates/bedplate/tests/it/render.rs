@@ -58,6 +58,37 @@ fn the_events_are_written_again_but_output_only_five_times_a_second() {
     env.run(&["replay", "again.jsonl"]).exits(0).says("5 done, 1 there already");
 }
 
+/// Checks lines against the schema; gives the numbers of those that are not as it says.
+fn lines_against_schema(folder: &TestEnv, file: &str) -> String {
+    let program = "
+import json, sys, jsonschema
+validator = jsonschema.Draft202012Validator(json.load(open(sys.argv[1])))
+validator.check_schema(validator.schema)
+print([number for number, line in enumerate(open(sys.argv[2]), 1) if not validator.is_valid(json.loads(line))])";
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../toolkit/schemas/events.schema.json");
+    let mut python = Command::new("/usr/bin/python3");
+    let output = python.args(["-c", program, schema, file]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_events_are_as_their_schema_says() {
+    let env = TestEnv::new();
+    for name in ["good", "failed"] {
+        env.run(&["replay", &recorded(name), "--events", "written.jsonl"]).exits(0);
+        assert_eq!(lines_against_schema(&env, "written.jsonl"), "[]\n", "{name}");
+    }
+    let bad = [
+        r#"{"seconds":0,"event":"phase","node":0}"#,
+        r#"{"seconds":0,"event":"phase","node":0,"phase":"%prep"}"#,
+        r#"{"seconds":-1,"event":"note","message":"x"}"#,
+        r#"{"seconds":0,"event":"no_such"}"#,
+    ];
+    env.write("bad.jsonl", bad.join("\n"));
+    assert_eq!(lines_against_schema(&env, "bad.jsonl"), "[1, 3, 4]\n");
+}
+
 #[test]
 fn a_trace_has_phases_inside_of_jobs_and_no_worker_does_two_things() {
     let env = TestEnv::new();
@@ -79,6 +110,19 @@ fn a_trace_has_phases_inside_of_jobs_and_no_worker_does_two_things() {
         let is_inside = |job: &&&Value| job["tid"] == phase["tid"] && range(job).0 <= from && to <= range(job).1;
         assert_eq!(jobs.iter().filter(is_inside).count(), 1, "{phase}");
     }
+}
+
+#[test]
+fn a_run_that_begins_again_counts_anew() {
+    let env = TestEnv::new();
+    let of = |name: &str| std::fs::read_to_string(recorded(name)).unwrap();
+    let note = "{\"seconds\":155.1,\"event\":\"note\",\"message\":\"once more\"}\n";
+    env.write("twice.jsonl", format!("{}{note}{}", of("good"), of("failed")));
+    let answer = env.run(&["replay", "twice.jsonl", "--trace", "trace.json"]).exits(0);
+    answer.says("5 done, 1 there already").says("note: once more").says("zlib: done in 12.0 s (1 of 14)");
+    let trace: Value = serde_json::from_slice(&std::fs::read(env.path().join("trace.json")).unwrap()).unwrap();
+    let names = trace["traceEvents"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+    assert_eq!(names.filter(|name| ["gcc", "xz"].contains(name)).count(), 2, "both runs are in it");
 }
 
 #[test]

@@ -67,17 +67,32 @@ pub(crate) fn check_variants(world: &World, spec: &SpecPath) -> Option<(Evaluati
     (without.is_good() && with.as_ref().is_none_or(Evaluation::is_good)).then_some((without, with))
 }
 
+/// What another text of a spec says; nothing if that is bad.
+pub(crate) fn text(world: &World, spec: &SpecPath, content: &[u8]) -> Option<SourcePackage> {
+    let found = evaluate_text(world, spec, content, &[], false);
+    found.is_good().then_some(found.spec)
+}
+
 fn evaluate(world: &World, spec: &SpecPath, defines: &[String], find_undefined: bool) -> Evaluation {
-    let content = match read(&spec.path) {
-        Ok(content) => content,
-        Err(problem) => return unreadable(world, &spec.shown, &problem),
-    };
+    match read(&spec.path) {
+        Ok(content) => evaluate_text(world, spec, &content, defines, find_undefined),
+        Err(problem) => unreadable(world, &spec.shown, &problem),
+    }
+}
+
+fn evaluate_text(
+    world: &World,
+    spec: &SpecPath,
+    content: &[u8],
+    defines: &[String],
+    find_undefined: bool,
+) -> Evaluation {
     let input = SpecInput {
         shown: Some(&spec.shown),
         source_dir: Some(world.source_dir.clone().unwrap_or_else(|| spec.folder())),
         find_undefined,
         defines,
-        ..SpecInput::new(&spec.path, &content)
+        ..SpecInput::new(&spec.path, content)
     };
     bedplate_spec::evaluate(&world.config, input, &world.files, &world.shell(), &world.machine)
 }

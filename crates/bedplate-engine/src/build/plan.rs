@@ -1,0 +1,685 @@
+//! What has to run for some specs, and what follows from what ran: the [`Plan`] of a build.
+//!
+//! ```text
+//! BuildGraph ─▶ nodes: Seed ◀─ Source ◀─ Requires ◀─ Build ◀─ Check          (an arrow points at what is needed)
+//!     ▲                                                │
+//!     └──────── capability lock ◀─ generated ──────────┘
+//! ```
+//!
+//! A node's key is known when all that it needs is there; then it is looked up in the store, and only what is not there runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bedplate_cas::{Digest, StoreError, WorkFolder};
+use bedplate_diag::Category;
+use bedplate_graph::{BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Seed, SpecId};
+use bedplate_model::Dependency;
+use serde::{Deserialize, Serialize};
+
+use super::action::{Prepared, Root, Step, prepare};
+use super::builder::{Builder, Built, SourcePackage, store_failure};
+use super::facts::PackageFacts;
+use super::inputs::{NamedInputs, Reason};
+use super::job::{Job, Made};
+use super::spec::{BuildSpec, CheckWay};
+use crate::{End, History, NewNode, NodeFailure, NodeId, NodeKind, Outcome, Plan, Start, Work, WorkerContext};
+
+/// Where seed and sources come from: the machine's part of a build.
+pub trait Supplies: Sync {
+    /// The tree of some groups of the seed, and the packages in it with their versions, if the store has it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn seed(&self, groups: &[String]) -> Result<Option<SeedTree>, NodeFailure>;
+
+    /// Makes the trees of some groups.
+    ///
+    /// # Errors
+    /// If the distribution's packages cannot be had, or do not become a root.
+    fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure>;
+
+    /// Fetches the pinned sources of a spec into the store.
+    ///
+    /// # Errors
+    /// If a file cannot be had, or is another than the pinned one.
+    fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure>;
+}
+
+/// A tree of the seed.
+#[derive(Debug, Clone)]
+pub struct SeedTree {
+    /// The tree.
+    pub tree: Digest,
+    /// Package and version of what is in it, sorted.
+    pub packages: Vec<(String, String)>,
+}
+
+/// Whether tests run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checks {
+    /// They do not.
+    Off,
+    /// They do, and a failed one makes the run fail; the packages are made nevertheless.
+    #[default]
+    Run,
+    /// What needs a package waits for its tests, and does not start if they fail.
+    Require,
+}
+
+/// What a build starts from.
+#[derive(Debug)]
+pub struct Request {
+    /// The specs, as the graph knows them.
+    pub specs: Vec<bedplate_graph::Spec>,
+    /// The specs, as the builder takes them, by name.
+    pub texts: BTreeMap<String, BuildSpec>,
+    /// The seed.
+    pub seed: Seed,
+    /// What builds taught so far.
+    pub lock: CapabilityLock,
+    /// How long builds took, and what they needed.
+    pub history: History,
+    /// Names of the specs to build.
+    pub targets: BTreeSet<String>,
+    /// Whether tests run.
+    pub checks: Checks,
+    /// A group of the seed that every root has: that of rpmbuild.
+    pub base_group: String,
+}
+
+/// What a node of the run does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Task {
+    Seed(Vec<String>),
+    Fetch(String),
+    /// Asks for generated requirements, once more in each round.
+    Requires(String, usize),
+    Build(String),
+    Check(String),
+}
+
+/// What became of a spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpecResult {
+    /// Its packages.
+    pub built: Built,
+    /// Its source package.
+    pub source: Option<SourcePackage>,
+    /// The keys of its steps.
+    pub actions: Vec<Digest>,
+}
+
+/// A spec that asks for more each time it is asked is stopped after so many rounds.
+const MAX_ROUNDS: usize = 10;
+
+/// The plan of a build.
+pub(crate) struct BuildPlan<'a> {
+    builder: &'a Builder,
+    supplies: &'a dyn Supplies,
+    pub(crate) request: Request,
+    graph: BuildGraph,
+    ids: BTreeMap<String, SpecId>,
+    tasks: Vec<Task>,
+    nodes: BTreeMap<Task, NodeId>,
+    pub(crate) results: BTreeMap<String, SpecResult>,
+    /// What is known of builds that run.
+    pending: BTreeMap<String, Pending>,
+    /// What builds left for their checks.
+    left: BTreeMap<String, Arc<WorkFolder>>,
+    /// What each spec generates as requirements, and how often it was asked.
+    generated: BTreeMap<String, (usize, BTreeSet<String>)>,
+    /// The inputs of what runs, and why it does.
+    inputs: BTreeMap<Task, NamedInputs>,
+    /// All groups of the seed that the run is known to need.
+    groups: Vec<String>,
+    /// Whether the lock is newer than the graph.
+    is_stale: bool,
+}
+
+/// What is known of a build before it ran.
+#[derive(Debug, Default)]
+struct Pending {
+    source: Option<SourcePackage>,
+    built: Option<Built>,
+    actions: Vec<Digest>,
+}
+
+/// Whether a root is complete.
+pub(crate) enum RootState {
+    Complete(Root),
+    /// These have to be built first.
+    Lacks(Vec<String>),
+    /// These groups of the seed have to be made first.
+    NoSeed(Vec<String>),
+    Impossible(NodeFailure),
+}
+
+/// What would become of a spec if a build started now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its result is in the store; it was last built for these reasons.
+    UpToDate(Vec<Reason>),
+    /// It would be built.
+    Rebuild(Vec<Reason>),
+    /// It cannot be built.
+    Impossible(String),
+}
+
+impl<'a> BuildPlan<'a> {
+    /// The plan for some targets, and the work that it begins with.
+    pub(crate) fn new(builder: &'a Builder, supplies: &'a dyn Supplies, request: Request) -> (Self, Work) {
+        let graph = make_graph(&request);
+        let mut plan = Self {
+            builder,
+            supplies,
+            ids: names_of(&graph),
+            graph,
+            request,
+            tasks: Vec::new(),
+            nodes: BTreeMap::new(),
+            results: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            left: BTreeMap::new(),
+            generated: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            groups: Vec::new(),
+            is_stale: false,
+        };
+        plan.groups = plan.all_groups();
+        let mut work = Work::new();
+        for target in plan.request.targets.clone() {
+            plan.add_spec(&target, &mut work);
+        }
+        (plan, work)
+    }
+
+    /// The specs that make damaged trees; their results are forgotten, so that another round makes them anew.
+    pub(crate) fn forget_lost(&self) -> Result<Vec<String>, StoreError> {
+        let lost = self.builder.take_lost();
+        let mut found = Vec::new();
+        for (name, result) in &self.results {
+            let is_lost =
+                |facts: &PackageFacts| lost.contains(&facts.rpm) || facts.tree.is_some_and(|tree| lost.contains(&tree));
+            if result.built.packages.iter().any(is_lost) {
+                for action in &result.actions {
+                    self.builder.store.forget(action)?;
+                }
+                found.push(name.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes what is in the store, and says of each spec whether it would be built, and why.
+    pub(crate) fn learn_all(&mut self) -> Result<BTreeMap<String, Verdict>, NodeFailure> {
+        let mut verdicts = BTreeMap::new();
+        let mut open: Vec<String> = self.tasks.iter().filter_map(Task::build).map(str::to_owned).collect();
+        // Roots are complete only after what they need was looked at; a pass that learns nothing ends it.
+        loop {
+            let mut rest = Vec::new();
+            let before = open.len();
+            for name in open {
+                self.refresh();
+                match self.verdict(&name, &verdicts)? {
+                    Some(verdict) => drop(verdicts.insert(name, verdict)),
+                    None => rest.push(name),
+                }
+            }
+            if rest.is_empty() || rest.len() == before {
+                break;
+            }
+            open = rest;
+        }
+        Ok(verdicts)
+    }
+
+    fn verdict(&mut self, name: &str, known: &BTreeMap<String, Verdict>) -> Result<Option<Verdict>, NodeFailure> {
+        let root = match self.root(name, Step::Build)? {
+            RootState::Complete(root) => root,
+            RootState::Impossible(failure) => return Ok(Some(Verdict::Impossible(failure.message))),
+            RootState::NoSeed(_) => {
+                let groups = Reason::Added { input: "the seed".to_owned(), to: "not in the store".to_owned() };
+                return Ok(Some(Verdict::Rebuild(vec![groups])));
+            }
+            RootState::Lacks(specs) => {
+                let is_known = specs.iter().all(|spec| known.contains_key(spec));
+                let reasons = specs.into_iter().map(|spec| Reason::MayChange { spec }).collect();
+                return Ok(is_known.then_some(Verdict::Rebuild(reasons)));
+            }
+        };
+        let spec = self.request.texts[name].clone();
+        if spec.generates_requires {
+            let asked = prepare(&self.builder.store, &self.builder.policy, &spec, Step::Requires, &root);
+            let asked = asked.map_err(|error| store_failure(&error))?;
+            match self.builder.cached_requires(&asked.action).map_err(|error| store_failure(&error))? {
+                Some(list) => {
+                    if self.take_generated(name, list)? {
+                        return Ok(None);
+                    }
+                }
+                None => return Ok(Some(Verdict::Rebuild(self.reasons(&Task::Build(name.to_owned()), &asked.inputs)))),
+            }
+        }
+        let prepared = self.prepare(&spec, Step::Build, &root)?;
+        let earlier = self.recorded(&Task::Build(name.to_owned()));
+        let Some(built) = self.builder.cached_build(&prepared.action).map_err(|error| store_failure(&error))? else {
+            return Ok(Some(Verdict::Rebuild(self.reasons(&Task::Build(name.to_owned()), &prepared.inputs))));
+        };
+        self.accept(name, SpecResult { built, source: None, actions: vec![prepared.action] });
+        Ok(Some(Verdict::UpToDate(earlier.map(|one| one.reasons).unwrap_or_default())))
+    }
+
+    /// The groups of the seed that the targets are known to need.
+    fn all_groups(&self) -> Vec<String> {
+        let mut open: Vec<SpecId> =
+            self.request.targets.iter().filter_map(|name| self.ids.get(name)).copied().collect();
+        let mut seen: BTreeSet<SpecId> = BTreeSet::new();
+        let mut groups: BTreeSet<u32> = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let check = self.graph.check_node(id).filter(|_| self.request.checks != Checks::Off);
+            for node in [Some(self.graph.build_node(id)), check].into_iter().flatten() {
+                let node = self.graph.node(node);
+                groups.extend(&node.groups);
+                open.extend(&node.needs);
+            }
+        }
+        self.group_names(groups)
+    }
+
+    /// Names of groups and of all that they need, with the group that every root has.
+    fn group_names(&self, groups: impl IntoIterator<Item = u32>) -> Vec<String> {
+        let pool = &self.graph.pool;
+        let base = (0..).zip(&pool.groups).find(|(_, name)| **name == self.request.base_group).map(|(at, _)| at);
+        let all = pool.groups_with_needs(groups.into_iter().chain(base));
+        all.into_iter().map(|group| pool.groups[group as usize].clone()).collect()
+    }
+
+    /// The node of a task; it is added if it is new.
+    fn node(&mut self, task: Task, work: &mut Work) -> NodeId {
+        if let Some(node) = self.nodes.get(&task) {
+            return *node;
+        }
+        let history = &self.request.history;
+        let (name, kind, seconds, memory) = match &task {
+            Task::Seed(groups) => (groups.join(" "), NodeKind::Seed, 60.0, None),
+            Task::Fetch(name) => (name.clone(), NodeKind::Source, 5.0, None),
+            Task::Requires(name, _) => (format!("{name} (requirements)"), NodeKind::Build, 5.0, None),
+            Task::Build(name) => {
+                let seconds = history.seconds(name, NodeKind::Build).unwrap_or(DEFAULT_SECONDS);
+                (name.clone(), NodeKind::Build, seconds, history.peak(name, NodeKind::Build))
+            }
+            Task::Check(name) => {
+                let seconds = history.seconds(name, NodeKind::Check).unwrap_or(DEFAULT_SECONDS / 2.0);
+                (name.clone(), NodeKind::Check, seconds, history.peak(name, NodeKind::Check))
+            }
+        };
+        let node = work.add(NewNode { name, kind, seconds, memory });
+        debug_assert_eq!(node.index(), self.tasks.len(), "nodes are added here only");
+        self.tasks.push(task.clone());
+        self.nodes.insert(task, node);
+        node
+    }
+
+    /// Adds the nodes of a spec and of all that it needs; gives that of its build.
+    fn add_spec(&mut self, name: &str, work: &mut Work) -> NodeId {
+        let task = Task::Build(name.to_owned());
+        if let Some(node) = self.nodes.get(&task) {
+            return *node;
+        }
+        let Some(id) = self.ids.get(name).copied() else { return self.node(task, work) };
+        // What is needed comes first: no edge has to be searched for cycles then.
+        let names = |ids: &[SpecId]| ids.iter().map(|id| self.graph.spec(*id).name.clone()).collect::<Vec<_>>();
+        let needs = names(&self.graph.node(self.graph.build_node(id)).needs);
+        let check = self.graph.check_node(id).filter(|_| self.request.checks != Checks::Off);
+        let check_needs = check.map(|check| names(&self.graph.node(check).needs));
+        let seed = (!self.groups.is_empty()).then(|| self.node(Task::Seed(self.groups.clone()), work));
+        let needs: Vec<NodeId> = needs.iter().flat_map(|need| self.needed(need, work)).collect();
+        let fetch = self.fetch_early(name, work);
+        let build = self.node(task, work);
+        for need in needs.into_iter().chain(seed).chain(fetch) {
+            // The graph has no cycles; one that a later edge would make is told of when the node starts.
+            let _ = work.need(build, need);
+        }
+        if let Some(needs) = check_needs {
+            let needs: Vec<NodeId> = needs.iter().flat_map(|need| self.needed(need, work)).collect();
+            let check = self.node(Task::Check(name.to_owned()), work);
+            for need in needs.into_iter().chain([build]) {
+                let _ = work.need(check, need);
+            }
+        }
+        build
+    }
+
+    /// What has to be done before a package of a spec is in a root: its build, and its tests if they are required.
+    fn needed(&mut self, name: &str, work: &mut Work) -> Vec<NodeId> {
+        let mut nodes = vec![self.add_spec(name, work)];
+        if self.request.checks == Checks::Require {
+            nodes.extend(self.nodes.get(&Task::Check(name.to_owned())));
+        }
+        nodes
+    }
+
+    /// A spec that was never built here will need its sources: they are fetched while other things are done.
+    fn fetch_early(&mut self, name: &str, work: &mut Work) -> Option<NodeId> {
+        let spec = self.request.texts.get(name)?;
+        let store = &self.builder.store;
+        let is_missing = spec.pinned().any(|digest| !store.has(&digest));
+        let is_new = || self.recorded(&Task::Build(name.to_owned())).is_none();
+        (is_missing && is_new()).then(|| self.node(Task::Fetch(name.to_owned()), work))
+    }
+
+    /// The graph with what builds taught since it was made.
+    fn refresh(&mut self) {
+        if std::mem::take(&mut self.is_stale) {
+            self.graph = make_graph(&self.request);
+            self.ids = names_of(&self.graph);
+        }
+    }
+
+    pub(crate) fn root(&self, name: &str, step: Step) -> Result<RootState, NodeFailure> {
+        let input = |message: String| NodeFailure::new(Category::Input, message);
+        let Some(id) = self.ids.get(name).copied() else {
+            return Ok(RootState::Impossible(input(format!("there is no spec of `{name}`"))));
+        };
+        let node = match step {
+            Step::Check => self.graph.check_node(id).unwrap_or_else(|| self.graph.build_node(id)),
+            _ => self.graph.build_node(id),
+        };
+        let kind = self.graph.node(node).kind;
+        if self.graph.node(node).state != bedplate_graph::State::Planned {
+            let about = |one: &&bedplate_graph::Finding| one.about.contains(&(id, kind));
+            let why: Vec<String> =
+                self.graph.findings.iter().filter(about).map(|one| one.diagnostic.message.clone()).collect();
+            let why = if why.is_empty() { vec!["something that it needs cannot be built".to_owned()] } else { why };
+            return Ok(RootState::Impossible(input(why.join("; "))));
+        }
+        let groups = self.group_names(self.graph.node(node).groups.iter().copied());
+        let members = if step == Step::Check { self.graph.check_root_of(id) } else { self.graph.root_of(id) };
+        let (mut packages, mut lacks) = (BTreeMap::new(), BTreeSet::new());
+        for (package, _) in members {
+            let Origin::Spec(maker, _) = self.graph.pool.origin(package) else { continue };
+            let maker = self.graph.spec(maker).name.clone();
+            // The tests of a spec may use its own packages.
+            let Some(result) = self.results.get(&maker) else {
+                lacks.insert(maker);
+                continue;
+            };
+            let nevra = self.graph.pool.universe.package(package).nevra.to_string();
+            let facts = result.built.packages.iter().find(|facts| facts.nevra == nevra);
+            match facts.and_then(|facts| facts.tree) {
+                Some(tree) => drop(packages.insert(nevra, tree)),
+                None => {
+                    let message = format!("the build of {maker} did not make {nevra}, which its spec declares");
+                    return Ok(RootState::Impossible(input(message)));
+                }
+            }
+        }
+        if !lacks.is_empty() {
+            return Ok(RootState::Lacks(lacks.into_iter().collect()));
+        }
+        let Some(seed) = self.supplies.seed(&groups)? else { return Ok(RootState::NoSeed(groups)) };
+        let packages = packages.into_iter().collect();
+        Ok(RootState::Complete(Root { seed: seed.tree, seed_packages: seed.packages, packages }))
+    }
+
+    pub(crate) fn prepare(&self, spec: &BuildSpec, step: Step, root: &Root) -> Result<Prepared, NodeFailure> {
+        let prepared = prepare(&self.builder.store, &self.builder.policy, spec, step, root);
+        prepared.map_err(|error| store_failure(&error))
+    }
+
+    /// Adds what a spec generated as requirements; says whether something is new.
+    fn take_generated(&mut self, name: &str, list: Vec<String>) -> Result<bool, NodeFailure> {
+        let input = |message: String| NodeFailure::new(Category::Input, message);
+        let (rounds, known) = self.generated.entry(name.to_owned()).or_default();
+        let declared = self.request.specs.iter_mut().find(|spec| spec.name == name);
+        let Some(declared) = declared else { return Ok(false) };
+        let mut new = Vec::new();
+        for text in list {
+            let dependency: Dependency =
+                text.parse().map_err(|why| input(format!("`%generate_buildrequires` wrote `{text}`: {why}")))?;
+            let is_declared = declared.build_requires.iter().any(|one| one.dependency == dependency);
+            if !is_declared && known.insert(text) {
+                new.push(bedplate_graph::Wanted { dependency, span: None });
+            }
+        }
+        if new.is_empty() {
+            return Ok(false);
+        }
+        *rounds += 1;
+        if *rounds > MAX_ROUNDS {
+            return Err(input(format!("`%generate_buildrequires` asked for more in each of {MAX_ROUNDS} rounds")));
+        }
+        declared.build_requires.extend(new);
+        self.is_stale = true;
+        Ok(true)
+    }
+
+    /// Takes the packages of a spec, and learns from them.
+    fn accept(&mut self, name: &str, result: SpecResult) {
+        let ours = result.built.packages.iter().filter(|facts| facts.tree.is_some());
+        let packages: Vec<_> = ours.filter_map(PackageFacts::package).collect();
+        let mut lock = self.request.lock.clone();
+        lock.learn(&packages);
+        if lock != self.request.lock {
+            self.request.lock = lock;
+            self.is_stale = true;
+        }
+        self.results.insert(name.to_owned(), result);
+    }
+
+    fn recorded(&self, task: &Task) -> Option<NamedInputs> {
+        let bytes = self.builder.store.document("inputs", &task.document()?).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Why something has to run.
+    fn reasons(&self, task: &Task, inputs: &NamedInputs) -> Vec<Reason> {
+        let found = inputs.since(self.recorded(task).as_ref());
+        if found.is_empty() { vec![Reason::ResultLost] } else { found }
+    }
+
+    /// Remembers what a task ran with.
+    fn remember(&self, task: &Task) -> Result<(), NodeFailure> {
+        let (Some(inputs), Some(name)) = (self.inputs.get(task), task.document()) else { return Ok(()) };
+        let bytes = serde_json::to_vec(inputs).unwrap_or_default();
+        self.builder.store.set_document("inputs", &name, &bytes).map_err(|error| store_failure(&error))
+    }
+
+    /// The root of a node, or what to do before.
+    fn complete(&mut self, node: NodeId, name: &str, step: Step, work: &mut Work) -> Result<Root, Start<Job>> {
+        self.refresh();
+        let needs = match self.root(name, step).map_err(Start::Failed)? {
+            RootState::Complete(root) => return Ok(root),
+            RootState::Impossible(failure) => return Err(Start::Failed(failure)),
+            RootState::NoSeed(groups) => vec![self.node(Task::Seed(groups), work)],
+            RootState::Lacks(specs) => specs.iter().flat_map(|spec| self.needed(spec, work)).collect(),
+        };
+        for need in needs {
+            work.need(node, need)
+                .map_err(|error| Start::Failed(NodeFailure::new(Category::Input, error.to_string())))?;
+        }
+        Err(Start::Wait)
+    }
+
+    fn start_build(&mut self, node: NodeId, name: &str, work: &mut Work) -> Result<Start<Job>, NodeFailure> {
+        let root = match self.complete(node, name, Step::Build, work) {
+            Ok(root) => root,
+            Err(start) => return Ok(start),
+        };
+        let spec = self.request.texts[name].clone();
+        let store_error = |error: StoreError| store_failure(&error);
+        if spec.generates_requires {
+            let asked = self.prepare(&spec, Step::Requires, &root)?;
+            match self.builder.cached_requires(&asked.action).map_err(store_error)? {
+                Some(list) => {
+                    if self.take_generated(name, list)? {
+                        return self.start_build(node, name, work);
+                    }
+                }
+                None => {
+                    let rounds = self.generated.get(name).map_or(0, |(rounds, _)| *rounds);
+                    let asker = self.node(Task::Requires(name.to_owned(), rounds), work);
+                    return Ok(wait_for(work, node, asker));
+                }
+            }
+        }
+        let source = self.prepare(&spec, Step::Source, &root.without_packages())?;
+        let build = self.prepare(&spec, Step::Build, &root)?;
+        let has_source = self.builder.cached_source(&source.action).map_err(store_error)?;
+        let has_built = self.builder.cached_build(&build.action).map_err(store_error)?;
+        let actions = vec![source.action, build.action];
+        if let (Some(source), Some(built)) = (&has_source, &has_built) {
+            let result = SpecResult { built: built.clone(), source: Some(source.clone()), actions };
+            self.accept(name, result);
+            return Ok(Start::Cached);
+        }
+        if spec.pinned().any(|digest| !self.builder.store.has(&digest)) {
+            let fetch = self.node(Task::Fetch(name.to_owned()), work);
+            return Ok(wait_for(work, node, fetch));
+        }
+        let task = Task::Build(name.to_owned());
+        if has_built.is_none() {
+            let reasons = self.reasons(&task, &build.inputs);
+            self.inputs.insert(task, NamedInputs { reasons, ..build.inputs.clone() });
+        }
+        let source = has_source.is_none().then_some(source);
+        let build = has_built.is_none().then_some(build);
+        self.pending.insert(name.to_owned(), Pending { source: has_source, built: has_built, actions });
+        Ok(Start::Run(Job::Build(Box::new((spec, source, build)))))
+    }
+
+    fn start_requires(&mut self, node: NodeId, name: &str, work: &mut Work) -> Result<Start<Job>, NodeFailure> {
+        let root = match self.complete(node, name, Step::Build, work) {
+            Ok(root) => root,
+            Err(start) => return Ok(start),
+        };
+        let spec = self.request.texts[name].clone();
+        if spec.pinned().any(|digest| !self.builder.store.has(&digest)) {
+            let fetch = self.node(Task::Fetch(name.to_owned()), work);
+            return Ok(wait_for(work, node, fetch));
+        }
+        let prepared = self.prepare(&spec, Step::Requires, &root)?;
+        Ok(Start::Run(Job::Requires(Box::new((spec, prepared)))))
+    }
+
+    fn start_check(&mut self, node: NodeId, name: &str, work: &mut Work) -> Result<Start<Job>, NodeFailure> {
+        let root = match self.complete(node, name, Step::Check, work) {
+            Ok(root) => root,
+            Err(start) => return Ok(start),
+        };
+        let spec = self.request.texts[name].clone();
+        let prepared = self.prepare(&spec, Step::Check, &root)?;
+        let left = self.left.remove(name);
+        if self.builder.cached_check(&prepared.action).map_err(|error| store_failure(&error))? {
+            return Ok(Start::Cached);
+        }
+        if spec.pinned().any(|digest| !self.builder.store.has(&digest)) {
+            let fetch = self.node(Task::Fetch(name.to_owned()), work);
+            return Ok(wait_for(work, node, fetch));
+        }
+        let task = Task::Check(name.to_owned());
+        let reasons = self.reasons(&task, &prepared.inputs);
+        self.inputs.insert(task, NamedInputs { reasons, ..prepared.inputs.clone() });
+        let left = left.filter(|_| spec.check == Some(CheckWay::Continue));
+        Ok(Start::Run(Job::Check(Box::new((spec, prepared, left)))))
+    }
+}
+
+impl Plan for BuildPlan<'_> {
+    type Job = Job;
+    type Output = Made;
+
+    fn start(&mut self, node: NodeId, work: &mut Work) -> Start<Job> {
+        let started = match self.tasks[node.index()].clone() {
+            Task::Seed(groups) => self.supplies.seed(&groups).map(|found| match found {
+                Some(_) => Start::Cached,
+                None => Start::Run(Job::Seed(groups)),
+            }),
+            Task::Fetch(name) => {
+                let store = &self.builder.store;
+                let is_here = self.request.texts[&name].pinned().all(|digest| store.has(&digest));
+                Ok(if is_here { Start::Cached } else { Start::Run(Job::Fetch(name)) })
+            }
+            Task::Requires(name, _) => self.start_requires(node, &name, work),
+            Task::Build(name) => self.start_build(node, &name, work),
+            Task::Check(name) => self.start_check(node, &name, work),
+        };
+        started.unwrap_or_else(Start::Failed)
+    }
+
+    fn finished(&mut self, node: NodeId, outcome: Outcome<Made>, _: &mut Work) -> Result<(), NodeFailure> {
+        let task = self.tasks[node.index()].clone();
+        let (End::Done(made) | End::Cached(made)) = outcome.end else { return Ok(()) };
+        match &task {
+            Task::Seed(_) | Task::Fetch(_) => {}
+            // Whether something is new shows when the build starts again: it asks the store.
+            Task::Requires(..) => {}
+            Task::Build(name) => {
+                let pending = self.pending.remove(name).unwrap_or_default();
+                if made.built.is_some() {
+                    let seconds = made.wall.as_secs_f64();
+                    self.request.history.record(name, NodeKind::Build, seconds, outcome.usage.peak_memory);
+                    self.remember(&task)?;
+                }
+                let Some(built) = made.built.or(pending.built) else {
+                    return Err(NodeFailure::new(Category::Internal, "the build gave no result"));
+                };
+                if self.nodes.contains_key(&Task::Check(name.clone())) {
+                    self.left.extend(made.left.map(|left| (name.clone(), left)));
+                }
+                let source = made.source.or(pending.source);
+                self.accept(name, SpecResult { built, source, actions: pending.actions });
+            }
+            Task::Check(name) => {
+                let seconds = made.wall.as_secs_f64();
+                self.request.history.record(name, NodeKind::Check, seconds, outcome.usage.peak_memory);
+                self.remember(&task)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task {
+    /// The spec, if the task is its build.
+    fn build(&self) -> Option<&str> {
+        match self {
+            Self::Build(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The name of the document with its inputs, if it has one.
+    fn document(&self) -> Option<String> {
+        match self {
+            Self::Build(name) => Some(name.clone()),
+            Self::Check(name) => Some(format!("{name}.check")),
+            _ => None,
+        }
+    }
+}
+
+fn wait_for(work: &mut Work, node: NodeId, need: NodeId) -> Start<Job> {
+    match work.need(node, need) {
+        Ok(()) => Start::Wait,
+        Err(error) => Start::Failed(NodeFailure::new(Category::Internal, error.to_string())),
+    }
+}
+
+fn make_graph(request: &Request) -> BuildGraph {
+    BuildGraph::new(Inputs {
+        specs: request.specs.clone(),
+        seed: request.seed.clone(),
+        lock: request.lock.clone(),
+        repositories: Vec::new(),
+        durations: Durations::default(),
+    })
+}
+
+fn names_of(graph: &BuildGraph) -> BTreeMap<String, SpecId> {
+    graph.spec_ids().map(|id| (graph.spec(id).name.clone(), id)).collect()
+}

@@ -1,0 +1,313 @@
+//! All that a build is made of, as the commands `build`, `shell` and `why-rebuild` have it: specs, sources, seed, store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bedplate_apt::Apt;
+use bedplate_cas::{Digest, Store};
+use bedplate_diag::{Category, Diagnostic, Sources};
+use bedplate_engine::build::{
+    BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SeedTree, SpecFile, Supplies, canonical,
+};
+use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
+use bedplate_graph::{BuildGraph, Inputs};
+use bedplate_sandbox::{Helper, Limits};
+use bedplate_seed::{Definition, Lock, SeedError, SeedProgress, SeedRoots};
+use bedplate_source::{FetchOptions, HttpOptions, LoadError, Origin, Package, SourceList, Step};
+
+use crate::cli::{NetworkArgs, SpecsArgs};
+use crate::details::SpecDetails;
+use crate::outcome::Failure;
+use crate::policy::Policy;
+use crate::seed::{SeedFiles, SeedTeller};
+use crate::ui::Ui;
+use crate::workspace::{Detail, Workspace, beside_specs, read};
+
+/// The name of the document with recorded times and peaks.
+const HISTORY: (&str, &str) = ("history", "builds");
+
+/// Specs, sources, seed and store.
+pub(crate) struct Building {
+    pub(crate) store: Store,
+    definition: Definition,
+    lock: Lock,
+    apt: Apt,
+    temporary: PathBuf,
+    policy: BuildPolicy,
+    pub(crate) inputs: Inputs,
+    pub(crate) sources: Sources,
+    pub(crate) bad_specs: usize,
+    texts: BTreeMap<String, BuildSpec>,
+    packages: BTreeMap<String, Package>,
+    network: NetworkArgs,
+    pub(crate) capabilities_path: String,
+}
+
+impl Building {
+    /// Reads everything; what is wrong with specs and lists is printed, and is an error: nothing is fetched or built before all
+    /// that can be known from text is right.
+    pub(crate) fn open(args: &SpecsArgs, network: &NetworkArgs, ui: &Ui) -> Result<Self, Failure> {
+        let store = crate::store::open(&args.store)?;
+        let seed_path = args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED);
+        let seed = SeedFiles::read(Path::new(seed_path), ui)?;
+        let lock = seed.checked_lock(ui)?.clone();
+        // Sources may be of the suite after the seed's.
+        let apt = Apt::new(&store.path().join("apt"), &[seed.suite()?, "sid"]).map_err(SeedError::Apt)?;
+        let temporary = std::env::temp_dir();
+        let mut policy = Policy::of(args)?;
+        if !policy.files.is_empty() && args.macros.config.is_none() {
+            let teller = SeedTeller::new(ui);
+            let definition = &seed.definition;
+            let roots = SeedRoots { store: &store, definition, lock: &lock, apt: &apt, temporary: &temporary };
+            let tree = roots.rpm_config(&|progress| teller.tell(progress))?;
+            let folder = store.checkout(&tree)?;
+            policy.config = Some(folder.join("usr/lib/rpm"));
+        }
+        let specs = read(args, &policy, Detail::Build, ui)?;
+        let mut building = Self {
+            policy: BuildPolicy { macros: macro_files(&policy)? },
+            definition: seed.definition,
+            lock,
+            apt,
+            temporary,
+            store,
+            inputs: specs.inputs,
+            sources: specs.sources,
+            bad_specs: specs.bad_specs,
+            texts: BTreeMap::new(),
+            packages: BTreeMap::new(),
+            network: network.clone(),
+            capabilities_path: args.capabilities.clone().unwrap_or_else(|| beside_specs(args, "capabilities.lock")),
+        };
+        building.lock.complete(&mut building.inputs.seed);
+        building.take_sources(specs.details, ui)?;
+        Ok(building)
+    }
+
+    /// Puts specs and their lists of sources together.
+    fn take_sources(&mut self, details: BTreeMap<String, SpecDetails>, ui: &Ui) -> Result<(), Failure> {
+        let mut wrong: Vec<Diagnostic> = Vec::new();
+        for (name, detail) in details {
+            let folder = detail.path.parent().unwrap_or(Path::new("/")).to_owned();
+            let list = match SourceList::load(&folder, &name, &mut self.sources) {
+                Ok(list) => list,
+                Err(LoadError::Mistakes { mistakes, .. }) => {
+                    wrong.extend(mistakes);
+                    continue;
+                }
+                Err(error @ LoadError::Io { .. }) => {
+                    return Err(Failure::environment(bedplate_engine::build::chain(&error)));
+                }
+            };
+            let files = detail.files.iter().map(|file| bedplate_source::SpecFile {
+                name: file.name.clone(),
+                location: file.location.clone(),
+                span: file.span,
+            });
+            let package = Package::new(&name, &folder, files.collect(), list);
+            wrong.extend(package.check());
+            let mut spec_files = Vec::new();
+            for (file, origin) in package.origins() {
+                let is_patch = detail.files.iter().any(|one| one.name == file && one.is_patch);
+                let place = match origin {
+                    Origin::Folder => FilePlace::Folder(folder.join(file)),
+                    Origin::Pinned(entry) => match entry.size {
+                        Some(size) => FilePlace::Pinned(Digest { hash: entry.sha256.0, size }),
+                        None => FilePlace::Pinned(self.unsized_file(&package, entry)?),
+                    },
+                };
+                spec_files.push(SpecFile { name: file.to_owned(), is_patch, place });
+            }
+            let text = BuildSpec {
+                name: name.clone(),
+                file_name: detail.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                text: detail.text,
+                canonical: detail.canonical,
+                files: spec_files,
+                check: detail.check,
+                generates_requires: detail.generates_requires,
+                time: detail.time,
+            };
+            self.texts.insert(name.clone(), text);
+            self.packages.insert(name, package);
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        ui.diagnostics(&wrong, &self.sources);
+        Err(Failure::input("sources do not fit the specs").hint("nothing was fetched or built"))
+    }
+
+    /// The blob of a file whose list does not say how large it is: it has to be here before anything can be planned.
+    fn unsized_file(&self, package: &Package, entry: &bedplate_source::SourceFile) -> Result<Digest, Failure> {
+        if let Some(digest) = bedplate_source::stored(&self.store, entry)? {
+            return Ok(digest);
+        }
+        let options = self.fetch_options();
+        let fetched = bedplate_source::fetch(&self.store, std::slice::from_ref(package), &options, &|_, _, _| {})
+            .map_err(|failures| fetch_failure(&failures))?;
+        let found = fetched.first().and_then(|files| files.get(&entry.name)).copied();
+        found.ok_or_else(|| Failure::internal(format!("`{}` was fetched and is not there", entry.name)))
+    }
+
+    fn fetch_options(&self) -> FetchOptions<'_> {
+        FetchOptions {
+            offline: self.network.offline,
+            lookaside: self.network.lookaside.clone(),
+            apt: (!self.network.offline).then_some(&self.apt),
+            partial: self.store.path().join("partial"),
+            jobs: 4,
+            http: HttpOptions::default(),
+        }
+    }
+
+    fn roots(&self) -> SeedRoots<'_> {
+        SeedRoots {
+            store: &self.store,
+            definition: &self.definition,
+            lock: &self.lock,
+            apt: &self.apt,
+            temporary: &self.temporary,
+        }
+    }
+
+    /// The graph, for names and for what is wrong with it.
+    pub(crate) fn workspace(&self, jobs: usize) -> Workspace {
+        let inputs = Inputs {
+            specs: self.inputs.specs.clone(),
+            seed: self.inputs.seed.clone(),
+            lock: self.inputs.lock.clone(),
+            durations: self.inputs.durations.clone(),
+            repositories: Vec::new(),
+        };
+        Workspace { graph: BuildGraph::new(inputs), sources: self.sources.clone(), jobs, bad_specs: self.bad_specs }
+    }
+
+    /// What the builder is asked for.
+    pub(crate) fn request(&self, targets: BTreeSet<String>, checks: Checks) -> Result<Request, Failure> {
+        let known = self.store.document(HISTORY.0, HISTORY.1)?.unwrap_or_default();
+        // What other machines recorded counts until this one knows better.
+        let mut lines = self.inputs.durations.to_text().into_bytes();
+        lines.extend(known);
+        let (history, _) = History::read(&lines);
+        let is_rpm = |name: &&String| {
+            let packages = self.inputs.seed.groups[*name].packages.values().flatten();
+            packages.into_iter().any(|capability| capability.name == "rpm-build")
+        };
+        let base_group = self.inputs.seed.groups.keys().find(is_rpm).cloned().ok_or_else(|| {
+            Failure::input("no group of the seed has rpmbuild").hint("a package of the seed has to provide `rpm-build`")
+        })?;
+        Ok(Request {
+            specs: self.inputs.specs.clone(),
+            texts: self.texts.clone(),
+            seed: self.inputs.seed.clone(),
+            lock: self.inputs.lock.clone(),
+            history,
+            targets,
+            checks,
+            base_group,
+        })
+    }
+
+    pub(crate) fn save_history(&self, history: &History) -> Result<(), Failure> {
+        Ok(self.store.set_document(HISTORY.0, HISTORY.1, &history.write())?)
+    }
+
+    /// What builds share.
+    pub(crate) fn builder(&self, logs: PathBuf, limits: Limits, jobs: usize, jobserver: Option<Jobserver>) -> Builder {
+        Builder {
+            store: self.store.clone(),
+            policy: self.policy.clone(),
+            helper: Helper::default(),
+            limits,
+            jobserver,
+            cpus: jobs,
+            logs,
+            failed: self.store.path().join("failed"),
+            lost: std::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Supplies for Building {
+    fn seed(&self, groups: &[String]) -> Result<Option<SeedTree>, NodeFailure> {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let roots = self.roots();
+        let Some(tree) = roots.find(&groups).map_err(seed_node_failure)? else { return Ok(None) };
+        let names = roots.packages(&groups).map_err(seed_node_failure)?;
+        let version = |name: &str| self.lock.packages.get(name).map(|locked| locked.version.clone());
+        let packages =
+            names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
+        Ok(Some(SeedTree { tree, packages }))
+    }
+
+    fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure> {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let listen = |progress: SeedProgress| match progress {
+            SeedProgress::Fetch { files, all_files, bytes, all_bytes } => {
+                context.phase("fetch");
+                context.output(format!("{files} of {all_files} packages fetched"));
+                context.bytes(bytes, Some(all_bytes));
+            }
+            SeedProgress::Install { packages, all_packages } => {
+                context.phase("install");
+                context.output(format!("{packages} of {all_packages} packages installed"));
+            }
+            SeedProgress::Store => context.phase("store"),
+        };
+        self.roots().create(&groups, &listen).map(drop).map_err(seed_node_failure)
+    }
+
+    fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure> {
+        let Some(package) = self.packages.get(spec) else { return Ok(()) };
+        let listen = |_: &str, file: &str, step: &Step<'_>| match step {
+            Step::Bytes { done, total } => context.bytes(*done, *total),
+            Step::Again { place, why } => context.output(format!("{file}: {place}: {why}; trying again")),
+            Step::Refused { place, trouble } => context.output(format!("{file}: {place}: {trouble}")),
+            Step::Got { place, .. } => {
+                if let Some(place) = place {
+                    context.output(format!("{file}: from {place}"));
+                }
+            }
+        };
+        let result = bedplate_source::fetch(&self.store, std::slice::from_ref(package), &self.fetch_options(), &listen);
+        result.map(drop).map_err(|failures| {
+            let failure = fetch_failure(&failures);
+            let category = failure.category;
+            NodeFailure {
+                hint: failure.hint,
+                retryable: category == Category::Environment,
+                ..NodeFailure::new(category, failure.message)
+            }
+        })
+    }
+}
+
+/// The texts of the distribution's macros, without what rpm passes over.
+fn macro_files(policy: &Policy) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut files = Vec::new();
+    for path in &policy.files {
+        let text =
+            std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.push((name, canonical::macros(&text)));
+    }
+    Ok(files)
+}
+
+fn seed_node_failure(error: SeedError) -> NodeFailure {
+    NodeFailure { hint: error.hint(), ..NodeFailure::new(error.category(), error.to_string()) }
+}
+
+/// All files that could not be had, as one failure.
+fn fetch_failure(failures: &[bedplate_source::Failure]) -> Failure {
+    let message: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let category = failures.iter().map(bedplate_source::Failure::category).find(|one| *one == Category::Input);
+    Failure { category: category.unwrap_or(Category::Environment), message: message.join("\n"), hint: None }
+}
+
+/// The bounds of a step.
+pub(crate) fn limits(wall: Duration, disk: u64, processes: u64) -> Limits {
+    Limits { wall, disk, file: disk, processes, ..Limits::default() }
+}

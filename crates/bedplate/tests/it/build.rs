@@ -1,0 +1,376 @@
+//! Builds, from specs to packages in a repository, with the real seed in the real sandbox.
+//!
+//! The store with the seed lies in the target folder and is shared by all tests: the first one fills it, and a second run of the
+//! tests finds it there.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Answer, PROGRAM, TestEnv};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The store of all tests.
+fn shared_store() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
+}
+
+/// A folder with specs, and how they are built.
+struct World {
+    env: TestEnv,
+    store: PathBuf,
+}
+
+/// A spec without compiled code: tags, build, install and check are given.
+fn spec(name: &str, tags: &str, build: &str, install: &str, check: &str) -> String {
+    let mut text = format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n{tags}");
+    let _ = write!(text, "%description\nText.\n%build\n{build}\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n{install}\n");
+    if !check.is_empty() {
+        let _ = write!(text, "%check\n{check}\n");
+    }
+    let _ = write!(text, "%files\n/usr/share/{name}\n%changelog\n* Mon Nov 02 2026 A <a@example.org> - 1.0-1\n- One.\n");
+    text
+}
+
+impl World {
+    fn new() -> Self {
+        Self { env: TestEnv::new(), store: shared_store() }
+    }
+
+    fn add(&self, name: &str, text: &str) {
+        self.env.write(&format!("specs/{name}/{name}.spec"), text);
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.env.command(&[]);
+        command
+            .env_remove("BEDPLATE_RPM_CONFIG")
+            .args(arguments)
+            .args(["--seed", &format!("{ROOT}/toolkit/seed/debian-trixie.toml")])
+            .args(["--policy", &format!("{ROOT}/toolkit/macros")])
+            .arg("--store")
+            .arg(&self.store);
+        command
+    }
+
+    /// A command that needs the store alone.
+    fn command_of(&self, arguments: &[&str]) -> Command {
+        let mut command = self.env.command(arguments);
+        command.arg("--store").arg(&self.store);
+        command
+    }
+
+    fn build(&self, arguments: &[&str]) -> Answer {
+        let mut all = vec!["build", "--key", "key.asc", "--events", "events.jsonl"];
+        all.extend(arguments);
+        self.env.answer(self.command(&all))
+    }
+
+    /// What became of each node of the last build, `KIND NAME`: `done`, `cached`, `failed`, …
+    fn ended(&self) -> BTreeMap<String, String> {
+        let text = std::fs::read_to_string(self.env.path().join("events.jsonl")).unwrap();
+        let (mut names, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        for line in text.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let node = event["node"].as_u64();
+            match event["event"].as_str().unwrap() {
+                "node_state" => {
+                    let name = format!("{} {}", event["kind"].as_str().unwrap(), event["name"].as_str().unwrap());
+                    names.insert(node, name.clone());
+                    ended.entry(name).or_insert_with(String::new).clone_from(&event["state"].as_str().unwrap().to_owned());
+                }
+                "node_finished" if event["cached"] == true => {
+                    ended.insert(format!("cached {}", names[&node]), String::new());
+                }
+                _ => {}
+            }
+        }
+        let cached: Vec<String> = ended.keys().filter_map(|key| key.strip_prefix("cached ")).map(str::to_owned).collect();
+        ended.retain(|key, _| !key.starts_with("cached "));
+        for name in cached {
+            ended.insert(name, "cached".to_owned());
+        }
+        ended.retain(|key, _| key.starts_with("build ") || key.starts_with("check "));
+        ended
+    }
+
+    #[track_caller]
+    fn assert_ended(&self, wanted: &[(&str, &str)]) {
+        let wanted: BTreeMap<String, String> =
+            wanted.iter().map(|(node, state)| ((*node).to_owned(), (*state).to_owned())).collect();
+        assert_eq!(self.ended(), wanted);
+    }
+}
+
+/// A library of data and a program that is built from it.
+fn two_specs(world: &World) {
+    let install = "cp %{SOURCE0} %{buildroot}/usr/share/lib/data";
+    world.add("lib", &spec("lib", "Source0: data.txt\n", "true", install, "grep -q . %{SOURCE0}"));
+    world.env.write("specs/lib/data.txt", "one\n");
+    let install = "sed s/^/app:/ /usr/share/lib/data > %{buildroot}/usr/share/app/data";
+    world.add("app", &spec("app", "BuildRequires: lib\n", "test -s /usr/share/lib/data", install, ""));
+}
+
+#[test]
+fn only_what_a_change_reaches_is_built_again() {
+    let world = World::new();
+    two_specs(&world);
+    // The content is of this test alone: nothing of it is in the store.
+    let own = world.env.path().display().to_string();
+    world.env.write("specs/lib/data.txt", &own);
+    world.build(&["--all"]).exits(0);
+    world.assert_ended(&[("build app", "done"), ("build lib", "done"), ("check lib", "done")]);
+    let out = world.env.path().join("out/repository");
+    assert!(out.join("os/repodata/repomd.xml").is_file() && out.join("os/repodata/repomd.xml.asc").is_file());
+
+    let nothing = [("build app", "cached"), ("build lib", "cached"), ("check lib", "cached")];
+    world.build(&["--all"]).exits(0);
+    world.assert_ended(&nothing);
+    for file in ["specs/lib/lib.spec", "specs/app/app.spec", "specs/lib/data.txt"] {
+        let text = std::fs::read(world.env.path().join(file)).unwrap();
+        world.env.write(file, text);
+    }
+    world.build(&["--all"]).exits(0);
+    world.assert_ended(&nothing);
+
+    // A comment between tags is in the source package, and nowhere else.
+    let text = std::fs::read_to_string(world.env.path().join("specs/lib/lib.spec")).unwrap();
+    world.add("lib", &format!("# {own}\n{text}"));
+    world.build(&["--all"]).exits(0);
+    world.assert_ended(&[("build app", "cached"), ("build lib", "done"), ("check lib", "cached")]);
+
+    // Another script that makes the same: the library is built, and what needs it is not.
+    let text = text.replace("%build\ntrue\n", &format!("%build\n: {own}\n"));
+    world.add("lib", &text);
+    let why = world.env.answer(world.command(&["why-rebuild"])).exits(0);
+    assert!(why.stdout.contains("lib: would be built, because\n  spec changed: "), "{}", why.stdout);
+    assert!(why.stdout.contains("app: would be built, because\n  lib is built first, and may change\n"), "{}", why.stdout);
+    world.build(&["--all"]).exits(0);
+    world.assert_ended(&[("build app", "cached"), ("build lib", "done"), ("check lib", "done")]);
+
+    // Another source: both.
+    world.env.write("specs/lib/data.txt", format!("{own} 2"));
+    let why = world.env.answer(world.command(&["why-rebuild", "lib"])).exits(0);
+    assert!(why.stdout.contains("  source data.txt changed: "), "{}", why.stdout);
+    world.build(&["--all"]).exits(0);
+    world.assert_ended(&[("build app", "done"), ("build lib", "done"), ("check lib", "done")]);
+    let why = world.env.answer(world.command(&["why-rebuild"])).exits(0);
+    assert!(why.stdout.contains("app: up to date; it was last built because\n  package lib-1.0-1.noarch changed: "), "{}", why.stdout);
+}
+
+/// What a spec does that a build must not, and what the report of its failure says.
+fn violations(outside: &Path) -> Vec<(&'static str, String, &'static str)> {
+    let outside = outside.display();
+    vec![
+        ("tcp", "exec 3<>/dev/tcp/192.0.2.1/80".to_owned(), "tried to reach 192.0.2.1 port 80 over TCP"),
+        ("udp", "echo x > /dev/udp/192.0.2.1/9".to_owned(), "tried to reach 192.0.2.1 port 9 over UDP"),
+        ("dns", "echo x > /dev/udp/192.0.2.1/53".to_owned(), "tried to look up a name by DNS (server 192.0.2.1 port 53)"),
+        ("host-file", format!("cat {outside}/secret"), "exists on this machine, but a build sees only its declared inputs"),
+        ("outside", "touch /usr/bin/evil".to_owned(), "`/usr/bin/evil`: a build may write only below /build, /tmp and /var/tmp"),
+        ("tool", "gcc --version".to_owned(), "`/usr/bin/gcc` is not in the build root: gcc (seed, group c) has it"),
+        ("other-build", format!("cat {outside}/store/work"), "exists on this machine, but a build sees only its declared inputs"),
+        ("fork-bomb", "for i in $(seq 2000); do sleep 100 & done; wait".to_owned(), "processes"),
+        ("disk", "dd if=/dev/zero of=big bs=1M count=500".to_owned(), "disk"),
+        ("endless", "while :; do sleep 1; done".to_owned(), "30 s"),
+    ]
+}
+
+#[test]
+fn what_a_build_must_not_do_fails_and_is_named() {
+    let world = World::new();
+    world.env.write("secret", "secret\n");
+    world.env.write("store/work", "another build\n");
+    let all = violations(world.env.path());
+    for (name, script, _) in &all {
+        world.add(&format!("{name}-build"), &spec(&format!("{name}-build"), "", script, "", ""));
+        world.add(&format!("{name}-check"), &spec(&format!("{name}-check"), "", "true", "", script));
+    }
+    let limits = ["--timeout", "30s", "--max-disk", "100M", "--max-processes", "200"];
+    let answer = world.build(&[&["--all", "--keep-going", "-j", "4"], limits.as_slice()].concat()).exits(1);
+    let report: BTreeMap<&str, &str> = answer
+        .stderr
+        .split("\nerror: ")
+        .skip(1)
+        .filter_map(|block| block.split_once(':'))
+        .map(|(name, text)| (name.split(' ').next().unwrap(), text))
+        .collect();
+    for (name, _, said) in &all {
+        for kind in ["build", "check"] {
+            let name = format!("{name}-{kind}");
+            let block = report.get(name.as_str()).unwrap_or_else(|| panic!("{name} did not fail:\n{}", answer.stderr));
+            assert!(block.contains(said), "{name} does not say `{said}`:\n{block}");
+        }
+    }
+    // A check that fails leaves the packages alone.
+    assert_eq!(world.ended()["build tcp-check"], "done");
+}
+
+/// The files of a repository by name.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            } else {
+                found.insert(entry.path().display().to_string(), std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn requirements_that_a_build_generates_are_built_first() {
+    let world = World::new();
+    let own = world.env.path().display().to_string();
+    let generating = spec("user", "", &format!(": {own}; test -d /usr/share/second"), "", "").replace(
+        "%build",
+        "%generate_buildrequires\necho first\nif test -d /usr/share/first; then echo second; fi\n%build",
+    );
+    world.add("user", &generating);
+    world.add("first", &spec("first", "", "true", "", ""));
+    world.add("second", &spec("second", "", "true", "", ""));
+    world.build(&["user"]).exits(0);
+    let ended = world.ended();
+    assert_eq!((ended["build user"].as_str(), ended.contains_key("build second")), ("done", true), "{ended:?}");
+}
+
+#[test]
+fn a_failed_build_says_where_it_stopped_and_can_be_looked_at() {
+    let world = World::new();
+    world.add("broken", &spec("broken", "", "echo state > left\nfalse", "", ""));
+    let answer = world.build(&["broken"]).exits(1).says("error: broken: %build: rpmbuild ended with status 1");
+    assert!(answer.stderr.contains("out/logs/broken.log"), "{}", answer.stderr);
+    let mut shell = world.command(&["shell", "broken"]);
+    shell.args(["--", "cat", "/build/BUILD/broken-1.0-build/left"]);
+    let answer = world.env.answer(shell).exits(0);
+    assert!(answer.stdout.contains("state"), "{answer:?}");
+    assert!(PROGRAM.ends_with("bedplate"));
+}
+
+#[test]
+fn mistakes_are_told_before_anything_starts() {
+    let world = World::new();
+    world.add("a", &spec("a", "BuildRequires: nowhere\nSource0: missing.txt\n", "true", "", ""));
+    let answer = world.build(&["--all"]).exits(2).says("`missing.txt` is neither in");
+    assert!(!answer.stderr.contains("started"), "{}", answer.stderr);
+    world.env.write("specs/a/missing.txt", "x");
+    world.build(&["--all"]).exits(2).says("`nowhere`");
+    assert!(files(&world.env.path().join("specs")).len() == 2);
+}
+
+/// A world with a store of its own, which begins as the shared one: hard links, as nothing in a store is changed in place.
+fn world_with_its_own_store() -> World {
+    let warm = World::new();
+    warm.add("warm", &spec("warm", "", "true", "", ""));
+    warm.build(&["--all"]).exits(0);
+    let world = World { env: TestEnv::new(), store: PathBuf::new() };
+    let store = world.env.path().join("own store");
+    let copied = Command::new("cp").args(["-al", "--"]).arg(shared_store()).arg(&store).status().unwrap();
+    assert!(copied.success());
+    let _ = std::fs::remove_dir_all(store.join("work"));
+    World { store, ..world }
+}
+
+/// Some specs that take a moment each and need each other.
+fn chain_of_specs(world: &World, own: &str) {
+    for number in 1..=4 {
+        let needs = if number == 1 { String::new() } else { format!("BuildRequires: part{}\n", number - 1) };
+        let build = format!("sleep 0.3; echo {own} > made; head -c 300000 /dev/zero | tr '\\0' x >> made");
+        let name = format!("part{number}");
+        let install = format!("cp made %{{buildroot}}/usr/share/{name}/");
+        world.add(&name, &spec(&name, &needs, &build, &install, "sleep 0.2"));
+    }
+}
+
+#[test]
+fn a_killed_build_goes_on_and_leaves_nothing() {
+    let world = world_with_its_own_store();
+    chain_of_specs(&world, &world.env.path().display().to_string());
+    // Moments that differ from run to run, as far as machines do.
+    let mut moment = std::process::id();
+    for _ in 0..6 {
+        moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut child = world.command(&["build", "--all", "-j", "2", "--key", "key.asc"]).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(u64::from(moment % 4000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    world.build(&["--all"]).exits(0);
+    world.build(&["--all"]).exits(0);
+    assert!(world.ended().values().all(|state| state == "cached"), "{:?}", world.ended());
+    world.env.answer(world.command_of(&["store", "verify"])).exits(0);
+    let left: Vec<_> = std::fs::read_dir(world.store.join("work")).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let own = world.env.path().display().to_string();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let text = |name: &str| std::fs::read(process.path().join(name)).unwrap_or_default();
+        for name in ["cmdline", "mountinfo"] {
+            let text = String::from_utf8_lossy(&text(name)).into_owned();
+            assert!(!text.contains(&own), "{}: {text}", process.path().display());
+        }
+    }
+}
+
+#[test]
+fn two_builds_at_once_share_a_store() {
+    let world = World::new();
+    chain_of_specs(&world, &format!("at once {}", world.env.path().display()));
+    let start = |out: &str| {
+        let mut command = world.command(&["build", "--all", "--key", "key.asc", "-o", out]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start("one"), start("two")];
+    for child in both {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let (one, two) = (repository(&world.env.path().join("one")), repository(&world.env.path().join("two")));
+    assert!(one == two && one.len() > 8, "{:?}", one.keys());
+}
+
+/// The files of a repository, by their paths in it.
+fn repository(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let root = out.join("repository");
+    let cut = root.display().to_string();
+    files(&root).into_iter().map(|(path, bytes)| (path[cut.len()..].to_owned(), bytes)).collect()
+}
+
+#[test]
+fn path_date_and_jobs_change_no_bit() {
+    let (one, two) = (world_with_its_own_store(), world_with_its_own_store());
+    let own = one.env.path().display().to_string();
+    let key = one.env.path().join("shared-key.asc").display().to_string();
+    Command::new(PROGRAM).args(["key", "create", "--key", &key]).env("HOME", one.env.path()).output().unwrap();
+    for world in [&one, &two] {
+        chain_of_specs(world, &own);
+        let build = "date > when; nproc > /dev/null; hostname >> when; id -un >> when; touch a b c; ls > list";
+        let install = "cp when list %{buildroot}/usr/share/facts/\ngzip -k %{buildroot}/usr/share/facts/list";
+        world.add("facts", &spec("facts", "", build, install, ""));
+        // What a script asks of the clock is the script's fault; all else has to be the same.
+        let text = std::fs::read_to_string(world.env.path().join("specs/facts/facts.spec")).unwrap();
+        world.add("facts", &text.replace("date >", "date -u -d @${SOURCE_DATE_EPOCH} >"));
+    }
+    let build = |world: &World, jobs: &str, date: &str| {
+        let mut command = Command::new("faketime");
+        let inner = world.command(&["build", "--all", "--key", &key, "-j", jobs]);
+        command.arg(date).arg(inner.get_program()).args(inner.get_args()).current_dir(world.env.path());
+        command.env("HOME", world.env.path());
+        world.env.answer(command).exits(0);
+    };
+    build(&one, "1", "2027-01-02 03:04:05");
+    build(&two, "4", "2031-10-11 12:13:14");
+    let (first, second) = (repository(&one.env.path().join("out")), repository(&two.env.path().join("out")));
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (path, bytes) in &first {
+        assert!(bytes == &second[path], "{path} differs");
+    }
+    assert!(first.len() > 12);
+}
