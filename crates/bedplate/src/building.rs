@@ -237,8 +237,7 @@ impl Supplies for Building {
         let Some(tree) = roots.find(&groups).map_err(seed_node_failure)? else { return Ok(None) };
         let names = roots.packages(&groups).map_err(seed_node_failure)?;
         let version = |name: &str| self.lock.packages.get(name).map(|locked| locked.version.clone());
-        let packages =
-            names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
+        let packages = names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
         Ok(Some(SeedTree { tree, packages }))
     }
 
@@ -288,8 +287,7 @@ impl Supplies for Building {
 fn macro_files(policy: &Policy) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();
     for path in &policy.files {
-        let text =
-            std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
+        let text = std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.push((name, canonical::macros(&text)));
     }

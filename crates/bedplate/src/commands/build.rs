@@ -10,8 +10,8 @@ use bedplate_graph::{BuildGraph, NodeKind, SpecId};
 
 use crate::building::{Building, limits};
 use crate::cli::{BuildArgs, CheckChoice};
-use crate::outcome::{Failure, Outcome};
 use crate::commands::key::signing_key;
+use crate::outcome::{Failure, Outcome};
 use crate::output::{many, write};
 use crate::render;
 use crate::ui::Ui;

@@ -28,12 +28,17 @@ struct World {
 
 /// A spec without compiled code: tags, build, install and check are given.
 fn spec(name: &str, tags: &str, build: &str, install: &str, check: &str) -> String {
-    let mut text = format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n{tags}");
-    let _ = write!(text, "%description\nText.\n%build\n{build}\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n{install}\n");
+    let mut text =
+        format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n{tags}");
+    let _ = write!(
+        text,
+        "%description\nText.\n%build\n{build}\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n{install}\n"
+    );
     if !check.is_empty() {
         let _ = write!(text, "%check\n{check}\n");
     }
-    let _ = write!(text, "%files\n/usr/share/{name}\n%changelog\n* Mon Nov 02 2026 A <a@example.org> - 1.0-1\n- One.\n");
+    let _ =
+        write!(text, "%files\n/usr/share/{name}\n%changelog\n* Mon Nov 02 2026 A <a@example.org> - 1.0-1\n- One.\n");
     text
 }
 
@@ -82,7 +87,10 @@ impl World {
                 "node_state" => {
                     let name = format!("{} {}", event["kind"].as_str().unwrap(), event["name"].as_str().unwrap());
                     names.insert(node, name.clone());
-                    ended.entry(name).or_insert_with(String::new).clone_from(&event["state"].as_str().unwrap().to_owned());
+                    ended
+                        .entry(name)
+                        .or_insert_with(String::new)
+                        .clone_from(&event["state"].as_str().unwrap().to_owned());
                 }
                 "node_finished" if event["cached"] == true => {
                     ended.insert(format!("cached {}", names[&node]), String::new());
@@ -90,7 +98,8 @@ impl World {
                 _ => {}
             }
         }
-        let cached: Vec<String> = ended.keys().filter_map(|key| key.strip_prefix("cached ")).map(str::to_owned).collect();
+        let cached: Vec<String> =
+            ended.keys().filter_map(|key| key.strip_prefix("cached ")).map(str::to_owned).collect();
         ended.retain(|key, _| !key.starts_with("cached "));
         for name in cached {
             ended.insert(name, "cached".to_owned());
@@ -149,7 +158,11 @@ fn only_what_a_change_reaches_is_built_again() {
     world.add("lib", &text);
     let why = world.env.answer(world.command(&["why-rebuild"])).exits(0);
     assert!(why.stdout.contains("lib: would be built, because\n  spec changed: "), "{}", why.stdout);
-    assert!(why.stdout.contains("app: would be built, because\n  lib is built first, and may change\n"), "{}", why.stdout);
+    assert!(
+        why.stdout.contains("app: would be built, because\n  lib is built first, and may change\n"),
+        "{}",
+        why.stdout
+    );
     world.build(&["--all"]).exits(0);
     world.assert_ended(&[("build app", "cached"), ("build lib", "done"), ("check lib", "done")]);
 
@@ -160,7 +173,11 @@ fn only_what_a_change_reaches_is_built_again() {
     world.build(&["--all"]).exits(0);
     world.assert_ended(&[("build app", "done"), ("build lib", "done"), ("check lib", "done")]);
     let why = world.env.answer(world.command(&["why-rebuild"])).exits(0);
-    assert!(why.stdout.contains("app: up to date; it was last built because\n  package lib-1.0-1.noarch changed: "), "{}", why.stdout);
+    assert!(
+        why.stdout.contains("app: up to date; it was last built because\n  package lib-1.0-1.noarch changed: "),
+        "{}",
+        why.stdout
+    );
 }
 
 /// What a spec does that a build must not, and what the report of its failure says.
@@ -169,11 +186,27 @@ fn violations(outside: &Path) -> Vec<(&'static str, String, &'static str)> {
     vec![
         ("tcp", "exec 3<>/dev/tcp/192.0.2.1/80".to_owned(), "tried to reach 192.0.2.1 port 80 over TCP"),
         ("udp", "echo x > /dev/udp/192.0.2.1/9".to_owned(), "tried to reach 192.0.2.1 port 9 over UDP"),
-        ("dns", "echo x > /dev/udp/192.0.2.1/53".to_owned(), "tried to look up a name by DNS (server 192.0.2.1 port 53)"),
-        ("host-file", format!("cat {outside}/secret"), "exists on this machine, but a build sees only its declared inputs"),
-        ("outside", "touch /usr/bin/evil".to_owned(), "`/usr/bin/evil`: a build may write only below /build, /tmp and /var/tmp"),
+        (
+            "dns",
+            "echo x > /dev/udp/192.0.2.1/53".to_owned(),
+            "tried to look up a name by DNS (server 192.0.2.1 port 53)",
+        ),
+        (
+            "host-file",
+            format!("cat {outside}/secret"),
+            "exists on this machine, but a build sees only its declared inputs",
+        ),
+        (
+            "outside",
+            "touch /usr/bin/evil".to_owned(),
+            "`/usr/bin/evil`: a build may write only below /build, /tmp and /var/tmp",
+        ),
         ("tool", "gcc --version".to_owned(), "`/usr/bin/gcc` is not in the build root: gcc (seed, group c) has it"),
-        ("other-build", format!("cat {outside}/store/work"), "exists on this machine, but a build sees only its declared inputs"),
+        (
+            "other-build",
+            format!("cat {outside}/store/work"),
+            "exists on this machine, but a build sees only its declared inputs",
+        ),
         ("fork-bomb", "for i in $(seq 2000); do sleep 100 & done; wait".to_owned(), "processes"),
         ("disk", "dd if=/dev/zero of=big bs=1M count=500".to_owned(), "disk"),
         ("endless", "while :; do sleep 1; done".to_owned(), "30 s"),
@@ -298,7 +331,8 @@ fn a_killed_build_goes_on_and_leaves_nothing() {
     let mut moment = std::process::id();
     for _ in 0..6 {
         moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let mut child = world.command(&["build", "--all", "-j", "2", "--key", "key.asc"]).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            world.command(&["build", "--all", "-j", "2", "--key", "key.asc"]).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(u64::from(moment % 4000)));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -307,7 +341,8 @@ fn a_killed_build_goes_on_and_leaves_nothing() {
     world.build(&["--all"]).exits(0);
     assert!(world.ended().values().all(|state| state == "cached"), "{:?}", world.ended());
     world.env.answer(world.command_of(&["store", "verify"])).exits(0);
-    let left: Vec<_> = std::fs::read_dir(world.store.join("work")).unwrap().flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(world.store.join("work")).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "{left:?}");
     let own = world.env.path().display().to_string();
     for process in std::fs::read_dir("/proc").unwrap().flatten() {
