@@ -80,7 +80,6 @@ impl Building {
             network: network.clone(),
             capabilities_path: args.capabilities.clone().unwrap_or_else(|| beside_specs(args, "capabilities.lock")),
         };
-        building.lock.complete(&mut building.inputs.seed);
         building.take_sources(specs.details, ui)?;
         Ok(building)
     }
