@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::mirror::Mirror;
 use crate::source;
 use crate::suite::{Suite, lock};
-use crate::{AptError, DebFile, Download, Progress, SourceFile, download};
+use crate::{AptError, DebFile, Download, Progress, Relation, SourceFile, download};
 
 /// The host's mirror of Debian, with a state of our own. Nothing is run or fetched before something is asked.
 #[derive(Debug)]
@@ -91,6 +91,16 @@ impl Apt {
             found.extend(source::files(suite.sources()?, source, &suite.name)?);
         }
         Ok(found)
+    }
+
+    /// What the newest version of a source package of a suite needs for its build, of alternatives the first; nothing if the
+    /// suite has no such package.
+    ///
+    /// # Errors
+    /// As [`Apt::essential`].
+    pub fn build_depends(&self, suite: &str, source: &str) -> Result<Option<Vec<Relation>>, AptError> {
+        self.ready()?;
+        Ok(source::build_depends(self.suite(suite)?.sources()?, source))
     }
 
     /// A binary package of a version, or the newest of the first suite that has it.

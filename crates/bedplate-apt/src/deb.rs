@@ -70,7 +70,7 @@ impl DebFile {
 }
 
 /// `name:any (>= 1.2)`; nothing if there is no name.
-fn relation(text: &str) -> Option<Relation> {
+pub(crate) fn relation(text: &str) -> Option<Relation> {
     let (name, version) = match text.split_once('(') {
         Some((name, version)) => (name, version.trim_end().strip_suffix(')')),
         None => (text, None),

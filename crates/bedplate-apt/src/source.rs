@@ -1,7 +1,8 @@
 //! Source packages, as an index has them.
 
+use crate::deb::relation;
 use crate::index::{Index, Paragraph};
-use crate::{AptError, Sha256};
+use crate::{AptError, Relation, Sha256};
 
 /// A file of a source package of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,14 @@ pub(crate) fn files(index: &Index, source: &str, suite: &str) -> Result<Vec<Sour
     Ok(found.into_iter().flatten().collect())
 }
 
+/// What the newest version of a source package needs for its build, of alternatives the first; nothing if there is no such package.
+pub(crate) fn build_depends(index: &Index, source: &str) -> Option<Vec<Relation>> {
+    let newest = crate::deb::find(index.paragraphs(source), None)?;
+    let fields = ["Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep"];
+    let texts = fields.into_iter().filter_map(|name| newest.field(name));
+    Some(texts.flat_map(|text| text.split(',')).filter_map(|one| relation(one.split('|').next()?)).collect())
+}
+
 fn of_paragraph(paragraph: Paragraph<'_>, suite: &str) -> Result<Vec<SourceFile>, String> {
     let text = |name: &str| paragraph.field(name).ok_or_else(|| format!("no `{name}`"));
     let (source, version, folder) = (text("Package")?, text("Version")?, text("Directory")?);
@@ -63,6 +72,20 @@ fn of_paragraph(paragraph: Paragraph<'_>, suite: &str) -> Result<Vec<SourceFile>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn build_dependencies_are_those_of_the_newest_version() {
+        let text = "Package: a\nVersion: 1\nBuild-Depends: old\n\nPackage: a\nVersion: 2\n\
+                    Build-Depends: debhelper-compat (= 13), golang-a-dev (>= 1.0~) | golang-old-dev,\n golang-b-dev <!nocheck>,c:native\n\
+                    Build-Depends-Indep: golang-d-dev [amd64]\n";
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x_Sources"), text).unwrap();
+        let index = Index::read(folder.path(), "_Sources").unwrap();
+        let found = build_depends(&index, "a").unwrap();
+        let names: Vec<&str> = found.iter().map(|one| one.package.as_str()).collect();
+        assert_eq!(names, ["debhelper-compat", "golang-a-dev", "golang-b-dev", "c", "golang-d-dev"]);
+        assert_eq!(build_depends(&index, "b"), None);
+    }
 
     #[test]
     fn files_of_all_versions_are_listed() {

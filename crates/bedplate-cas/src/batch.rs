@@ -9,13 +9,10 @@ use rustc_hash::FxHashMap;
 
 use crate::blob::Staged;
 use crate::store::hold;
-use crate::{BlobKind, Digest, Store, StoreError, parallel};
+use crate::{BlobKind, Digest, Store, StoreError, blob, parallel};
 
 /// Fewer files than this are synced one by one: a sync of the file system waits for what other programs wrote, too.
 const FEW: usize = 16;
-
-/// Bytes up to which a file is hashed in memory first, so that one that is there already is not written.
-const SMALL: u64 = 4 << 20;
 
 /// Blobs that are visible only after [`Batch::commit`]; those of a batch that is dropped never are. Threads may share it.
 #[derive(Debug)]
@@ -65,14 +62,9 @@ impl Batch {
     /// # Errors
     /// If it cannot be read or written.
     pub fn put_file_as(&self, path: &Path, kind: BlobKind) -> Result<Digest, StoreError> {
-        let io = || StoreError::io("read", path);
-        let mut file = File::open(path).map_err(io())?;
-        if file.metadata().map_err(io())?.len() <= SMALL {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(io())?;
-            return self.put_as(&bytes, kind);
-        }
-        self.put_stream(file, kind, path)
+        let mut file = File::open(path).map_err(StoreError::io("read", path))?;
+        let digest = blob::hash(&mut file, path)?;
+        if self.use_again(&digest) { Ok(digest) } else { self.put_stream(file, kind, path) }
     }
 
     /// Adds all that a reader gives.

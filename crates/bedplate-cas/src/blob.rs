@@ -1,7 +1,7 @@
 //! Blobs: files named by the digest of their content, hashed again whenever they are read.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -93,13 +93,14 @@ impl Store {
     /// # Errors
     /// If it cannot be read or written.
     pub fn put_file(&self, path: &Path) -> Result<Digest, StoreError> {
-        let file = File::open(path).map_err(StoreError::io("read", path))?;
-        let staged = self.stage_reader(file, BlobKind::Plain, path)?;
-        let digest = staged.digest;
-        if !self.use_again(&digest) {
-            self.finish(&staged)?;
+        let mut file = File::open(path).map_err(StoreError::io("read", path))?;
+        let digest = hash(&mut file, path)?;
+        if self.use_again(&digest) {
+            return Ok(digest);
         }
-        Ok(digest)
+        let staged = self.stage_reader(file, BlobKind::Plain, path)?;
+        self.finish(&staged)?;
+        Ok(staged.digest)
     }
 
     /// Puts all that a reader gives in.
@@ -158,6 +159,12 @@ impl Store {
             let found = digest::of_reader(file, data.len()).map_err(StoreError::io("read", path))?;
             Ok((found, path.to_owned()))
         })
+    }
+
+    /// Where the file of a blob is, if it is there; it is not hashed. For those who compare what they read themselves.
+    pub fn place_of(&self, digest: &Digest) -> Option<PathBuf> {
+        let kind = BlobKind::ALL.into_iter().find(|kind| self.has_kind(digest, *kind))?;
+        Some(self.inner.layout.blob(digest, kind))
     }
 
     /// Copies a blob to a new file (or over an old one), hashed on the way: there is the whole file or none.
@@ -238,12 +245,20 @@ impl Store {
     /// The file of a blob of this kind, made from the other kind if need be. Its content was hashed in this process.
     pub(crate) fn blob_for_link(&self, digest: &Digest, kind: BlobKind) -> Result<PathBuf, StoreError> {
         let path = self.inner.layout.blob(digest, kind);
+        let io = || StoreError::io("read", &path);
         let mut damaged = None;
-        if let Some((file, data)) = open(&path)? {
-            match self.wrong(digest, kind, file, &data).map_err(StoreError::io("read", &path))? {
-                None => return Ok(path),
-                Some(why) => damaged = Some(self.drop_blob(digest, path.clone(), why)?),
+        match self.wrong(digest, kind, &path) {
+            Ok(None) => return Ok(path),
+            Ok(Some(why)) => {
+                let found = File::open(&path).and_then(|file| digest::of_reader(file, digest.size)).map_err(io())?;
+                // A digest with the size of no blob says nothing about the file.
+                if found.hash == digest.hash && found.size != digest.size {
+                    return Err(StoreError::Missing { digest: *digest });
+                }
+                damaged = Some(self.drop_blob(digest, path.clone(), why)?);
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io()(error)),
         }
         let other = match (self.path_of(digest), damaged) {
             (Err(StoreError::Missing { .. }), Some(damaged)) => return Err(damaged),
@@ -261,14 +276,9 @@ impl Store {
     }
 
     /// What is wrong with a file of a blob. A file is hashed once in a process, unless its inode shows that it changed.
-    pub(crate) fn wrong(
-        &self,
-        digest: &Digest,
-        kind: BlobKind,
-        file: File,
-        data: &Metadata,
-    ) -> io::Result<Option<String>> {
-        if let Some(why) = wrong_file(data, kind) {
+    pub(crate) fn wrong(&self, digest: &Digest, kind: BlobKind, path: &Path) -> io::Result<Option<String>> {
+        let data = fs::symlink_metadata(path)?;
+        if let Some(why) = wrong_file(&data, kind) {
             return Ok(Some(why));
         }
         if data.len() != digest.size {
@@ -278,7 +288,7 @@ impl Store {
         if hold(&self.inner.seen).get(&data.ino()) == Some(digest) {
             return Ok(None);
         }
-        let found = digest::of_reader(file, data.len())?;
+        let found = digest::of_reader(File::open(path)?, data.len())?;
         if found != *digest {
             return Ok(Some(wrong_content(digest, &found)));
         }
@@ -312,6 +322,16 @@ impl Store {
         staged.digest = digest;
         Ok(staged)
     }
+}
+
+/// The digest of a file, which is at its beginning then again: what is in the store already need not be written.
+pub(crate) fn hash(file: &mut File, path: &Path) -> Result<Digest, StoreError> {
+    let size = file.metadata().map_or(0, |data| data.len());
+    let digest = digest::of_reader(&mut *file, size).and_then(|digest| {
+        file.rewind()?;
+        Ok(digest)
+    });
+    digest.map_err(StoreError::io("read", path))
 }
 
 /// Gives a new file the mode and time of a blob.

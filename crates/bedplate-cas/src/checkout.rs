@@ -8,7 +8,7 @@
 //! A checkout is made in a work folder and renamed, so that it is whole or not there. Before its first use in a process, all of
 //! it is compared with the tree, and all files are hashed.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -112,19 +112,14 @@ impl Store {
 
     /// What is wrong with one entry of a checkout. A folder has so many entries: with those that are looked for, no other.
     fn wrong_entry(&self, path: &Path, entry: &TreeEntry, count: u64) -> io::Result<Option<String>> {
-        let data = fs::symlink_metadata(path)?;
-        let is_type = match entry {
-            TreeEntry::File { .. } => data.is_file(),
-            TreeEntry::Symlink { .. } => data.is_symlink(),
-            TreeEntry::Directory { .. } => data.is_dir(),
+        let data = match entry {
+            TreeEntry::File { digest, mode } => return self.wrong(digest, BlobKind::of_mode(*mode), path),
+            _ => fs::symlink_metadata(path)?,
         };
-        if !is_type {
-            return Ok(Some(format!("it is not {}", entry.what())));
-        }
         let why = match entry {
-            TreeEntry::File { digest, mode } => {
-                self.wrong(digest, BlobKind::of_mode(*mode), File::open(path)?, &data)?
-            }
+            TreeEntry::Symlink { .. } if !data.is_symlink() => Some("it is no symbolic link".to_owned()),
+            TreeEntry::Directory { .. } if !data.is_dir() => Some("it is no folder".to_owned()),
+            TreeEntry::File { .. } => None,
             TreeEntry::Symlink { target } => {
                 let found = fs::read_link(path)?;
                 (found != Path::new(target)).then(|| format!("it leads to `{}`", found.display()))

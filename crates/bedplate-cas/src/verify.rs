@@ -1,6 +1,5 @@
 //! Reads everything, so that all damage is found at once.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,16 +42,12 @@ impl Store {
         let done = AtomicUsize::new(0);
         parallel::each(&all.blobs, |item| {
             let (digest, kind) = &item.what;
-            let io = || StoreError::io("read", &item.path);
-            match File::open(&item.path).and_then(|file| Ok((file.metadata()?, file))) {
-                Ok((data, file)) => {
-                    if let Some(why) = self.wrong(digest, *kind, file, &data).map_err(io())? {
-                        self.drop_blob(digest, item.path.clone(), why)?;
-                    }
-                }
+            match self.wrong(digest, *kind, &item.path) {
+                Ok(None) => {}
+                Ok(Some(why)) => drop(self.drop_blob(digest, item.path.clone(), why)?),
                 // Another process dropped it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io()(error)),
+                Err(error) => return Err(StoreError::io("read", &item.path)(error)),
             }
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all.blobs.len());
             Ok(())

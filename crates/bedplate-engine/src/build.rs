@@ -13,6 +13,7 @@ mod hint;
 mod inputs;
 mod job;
 mod plan;
+pub mod results;
 mod session;
 mod spec;
 mod tree;

@@ -1,5 +1,6 @@
 //! Makes the repodata of a folder of RPMs.
 
+use std::error::Error;
 use std::fmt;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use crate::folder::{self, Identity, Progress};
 use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::write::{Fragments, document};
 use crate::problem::Findings;
+use crate::signature::chain;
 use crate::{Checksum, Compression, Finding, Problem};
 
 /// How to make repodata.
@@ -25,13 +27,18 @@ pub struct CreateOptions<'a> {
     pub epoch: Option<u64>,
     /// How many entries of each changelog to keep.
     pub changelogs: usize,
+    /// Signs `repomd.xml`: makes its `repomd.xml.asc`.
+    pub sign: Option<&'a SignMetadata<'a>>,
     /// Is told about each package that was read.
     pub progress: Option<&'a Progress<'a>>,
 }
 
+/// Gives the armored signature of a `repomd.xml` with a `revision`.
+pub type SignMetadata<'a> = dyn Fn(&[u8], u64) -> Result<String, Box<dyn Error + Send + Sync>> + Sync + 'a;
+
 impl Default for CreateOptions<'_> {
     fn default() -> Self {
-        Self { compression: Compression::Zstd, epoch: None, changelogs: 10, progress: None }
+        Self { compression: Compression::Zstd, epoch: None, changelogs: 10, sign: None, progress: None }
     }
 }
 
@@ -41,6 +48,7 @@ impl fmt::Debug for CreateOptions<'_> {
             .field("compression", &self.compression)
             .field("epoch", &self.epoch)
             .field("changelogs", &self.changelogs)
+            .field("sign", &self.sign.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -85,7 +93,7 @@ impl Rendered {
 /// All that is wrong with the packages, or why the files cannot be written.
 pub fn create(folder: &Path, options: &CreateOptions<'_>) -> Result<Created, Findings> {
     let mut findings = Findings::default();
-    let files = folder::package_files(folder, &mut findings);
+    let files = folder::find_package_files(folder, &mut findings);
     let mut packages = folder::read_packages(
         &files,
         options.changelogs,
@@ -118,7 +126,7 @@ pub fn create(folder: &Path, options: &CreateOptions<'_>) -> Result<Created, Fin
             pack(kind, plain.as_bytes(), options.compression, revision)
         })
         .collect();
-    match write(folder, data, revision) {
+    match write(folder, data, revision, options.sign) {
         Ok(files) => Ok(Created {
             packages: packages.len(),
             package_bytes: packages.iter().map(|package| package.size).sum(),
@@ -126,8 +134,8 @@ pub fn create(folder: &Path, options: &CreateOptions<'_>) -> Result<Created, Fin
             files,
             warnings: findings.all,
         }),
-        Err((path, error)) => {
-            findings.add(path, Problem::Io(error));
+        Err((path, problem)) => {
+            findings.add(path, problem);
             Err(findings)
         }
     }
@@ -149,10 +157,15 @@ fn pack(kind: &str, plain: &[u8], compression: Compression, timestamp: u64) -> (
 }
 
 /// Writes the files into a new folder, which then takes the place of `repodata`.
-fn write(folder: &Path, data: Vec<(Data, Vec<u8>)>, revision: u64) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+fn write(
+    folder: &Path,
+    data: Vec<(Data, Vec<u8>)>,
+    revision: u64,
+    sign: Option<&SignMetadata<'_>>,
+) -> Result<Vec<PathBuf>, (PathBuf, Problem)> {
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |error| (path, error)
+        move |error: io::Error| (path, Problem::Io(error))
     };
     let target = folder.join("repodata");
     // Readable for all, as far as the umask allows: web servers read it.
@@ -175,7 +188,16 @@ fn write(folder: &Path, data: Vec<(Data, Vec<u8>)>, revision: u64) -> Result<Vec
         store(Path::new(path.file_name().unwrap_or_default()), packed)?;
     }
     let repomd = Repomd { revision: revision.to_string(), data: contents.into_iter().map(|(one, _)| one).collect() };
-    store(Path::new("repomd.xml"), repomd.to_xml().as_bytes())?;
+    let repomd = repomd.to_xml();
+    if let Some(sign) = sign {
+        let wrong = |error: Box<dyn Error + Send + Sync>| {
+            (target.join("repomd.xml.asc"), Problem::Signature { why: chain(&*error) })
+        };
+        let signature = sign(repomd.as_bytes(), revision).map_err(wrong)?;
+        store(Path::new("repomd.xml.asc"), signature.as_bytes())?;
+        files.push(target.join("repomd.xml.asc"));
+    }
+    store(Path::new("repomd.xml"), repomd.as_bytes())?;
     File::open(scratch.path()).and_then(|file| file.sync_all()).map_err(at(scratch.path()))?;
     // What was there before is in the scratch folder afterwards, and goes with it.
     bedplate_sys::replace::replace_folder(scratch.path(), &target).map_err(at(&target))?;

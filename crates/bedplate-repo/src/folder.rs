@@ -13,18 +13,30 @@ use crate::{Payload, Problem, ReadPackage, RepositoryPackage, read_package};
 
 /// A package file and its path below the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PackageFile {
-    pub(crate) path: PathBuf,
-    pub(crate) location: String,
+pub struct PackageFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its path below the folder.
+    pub location: String,
 }
 
-/// The package files below a folder, sorted by path. Hidden folders and `repodata` are passed over, links to folders are not
-/// followed. What cannot be read is noted.
-pub(crate) fn package_files(folder: &Path, findings: &mut Findings) -> Vec<PackageFile> {
+/// The package files below a folder, as [`package_files`] gives them. What cannot be read is noted.
+pub(crate) fn find_package_files(folder: &Path, findings: &mut Findings) -> Vec<PackageFile> {
     let mut found = Vec::new();
     search(folder, "", &mut found, findings);
     found.sort_by(|a, b| a.location.cmp(&b.location));
     found
+}
+
+/// The package files below a folder, sorted by path. Hidden folders and `repodata` are passed over, links to folders are not
+/// followed.
+///
+/// # Errors
+/// All that cannot be read.
+pub fn package_files(folder: &Path) -> Result<Vec<PackageFile>, Findings> {
+    let mut findings = Findings::default();
+    let files = find_package_files(folder, &mut findings);
+    if findings.has_errors() { Err(findings) } else { Ok(files) }
 }
 
 fn search(folder: &Path, below: &str, found: &mut Vec<PackageFile>, findings: &mut Findings) {

@@ -123,7 +123,7 @@ pub fn read_built<P: AsRef<Path>>(
     let mut findings = Findings::default();
     let mut all = Vec::new();
     for path in folders.iter().map(AsRef::as_ref) {
-        let files = folder::package_files(path, &mut findings);
+        let files = folder::find_package_files(path, &mut findings);
         if files.is_empty() && !findings.has_errors() {
             findings.add(path, Problem::NoRepository);
         }
@@ -169,7 +169,7 @@ fn load_one(path: &Path, options: &LoadOptions<'_>, findings: &mut Findings) -> 
             warnings: Vec::new(),
         });
     }
-    let files = folder::package_files(path, findings);
+    let files = folder::find_package_files(path, findings);
     if files.is_empty() && !findings.has_errors() {
         findings.add(path, Problem::NoRepository);
     } else if options.signature.is_some() {

@@ -31,6 +31,7 @@ const REGION: u32 = 62;
 const BIN: u32 = 7;
 /// Bytes of an entry in the index of a header.
 const INDEX_ENTRY: usize = 16;
+const BUILD_TIME: Tag = Tag(1006, "BUILDTIME");
 /// `RPMFORMAT` of the main header, from version 6 on.
 const FORMAT: Tag = Tag(5114, "RPMFORMAT");
 /// OpenPGP's numbers of algorithms.
@@ -52,6 +53,8 @@ pub struct SignedHeader {
     pub header: Vec<u8>,
     /// The binary OpenPGP signature; `None` if the package has none.
     pub signature: Option<Vec<u8>>,
+    /// When the package was built, in seconds since 1970; 0 if it does not say.
+    pub build_time: u64,
 }
 
 /// Reads the signature of a package, and what it is a signature of. The signature is not verified.
@@ -60,7 +63,8 @@ pub struct SignedHeader {
 /// The file is no package, or its headers are broken.
 pub fn read_signature(path: &Path) -> Result<SignedHeader, Vec<Problem>> {
     let front = Front::open(path).map_err(|problem| vec![problem])?;
-    let signature = Header::parse(front.signature(), "signature")?;
+    let (signature, main) = front.parse()?;
+    let build_time = main.number(BUILD_TIME).unwrap_or_default();
     let found = signature.bytes(RSA_HEADER).or_else(|| signature.bytes(DSA_HEADER)).map(<[u8]>::to_vec);
     if found.is_none() && signature.has(OPENPGP) {
         signature
@@ -69,7 +73,7 @@ pub fn read_signature(path: &Path) -> Result<SignedHeader, Vec<Problem>> {
     front.check_header(&signature);
     let problems = signature.into_problems();
     if problems.is_empty() {
-        Ok(SignedHeader { header: front.header().to_vec(), signature: found })
+        Ok(SignedHeader { header: front.header().to_vec(), signature: found, build_time })
     } else {
         Err(problems)
     }

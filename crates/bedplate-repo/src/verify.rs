@@ -83,7 +83,7 @@ pub fn verify(folder: &Path, options: &VerifyOptions<'_>) -> Verified {
 
 /// Checks the packages of a folder without repodata, each against itself, the digest of its payload included.
 fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findings) -> Verified {
-    let files = folders::package_files(folder, &mut findings);
+    let files = folders::find_package_files(folder, &mut findings);
     if files.is_empty() && !findings.has_errors() {
         findings.add(folder, Problem::NoRepository);
     } else if options.signature.is_some() {
@@ -175,7 +175,7 @@ fn verify_package(
 fn check_signature(path: &Path, verifier: &dyn VerifySignature, findings: &mut Findings) {
     match read_signature(path) {
         Ok(SignedHeader { signature: None, .. }) => findings.add(path, Problem::PackageUnsigned),
-        Ok(SignedHeader { header, signature: Some(signature) }) => {
+        Ok(SignedHeader { header, signature: Some(signature), .. }) => {
             if let Err(error) = verifier.verify(&header, &signature) {
                 findings.add(path, Problem::PackageSignature { why: chain(&*error) });
             }

@@ -7,7 +7,6 @@
 //!
 //! The socket keeps packets apart, so two processes may write to it. The end of the stream is the end of the other side.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _};
 use std::mem::MaybeUninit;
@@ -21,6 +20,8 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::text::Text;
+
 /// Longest packet. Reports are short; the texts of errors are cut to fit.
 const PACKET: usize = 32 << 10;
 
@@ -29,19 +30,19 @@ const PACKET: usize = 32 << 10;
 pub(crate) enum Order {
     Run(Box<RunOrder>),
     /// Delete a folder as root of a sandbox, who may.
-    Remove(OsString),
+    Remove(Text),
 }
 
 /// [`Job`](crate::Job) as it travels.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunOrder {
-    pub(crate) layers: Vec<OsString>,
-    pub(crate) scratch: OsString,
+    pub(crate) layers: Vec<Text>,
+    pub(crate) scratch: Text,
     pub(crate) binds: Vec<BindOrder>,
-    pub(crate) prepare: Vec<Vec<OsString>>,
-    pub(crate) argv: Vec<OsString>,
-    pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) folder: OsString,
+    pub(crate) prepare: Vec<Vec<Text>>,
+    pub(crate) argv: Vec<Text>,
+    pub(crate) env: Vec<(Text, Text)>,
+    pub(crate) folder: Text,
     pub(crate) processes: u64,
     pub(crate) disk: u64,
     pub(crate) file: u64,
@@ -52,8 +53,8 @@ pub(crate) struct RunOrder {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct BindOrder {
-    pub(crate) source: OsString,
-    pub(crate) target: OsString,
+    pub(crate) source: Text,
+    pub(crate) target: Text,
     pub(crate) is_writable: bool,
 }
 

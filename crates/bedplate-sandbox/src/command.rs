@@ -19,11 +19,12 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags, PidfdGetfdFlags, pidfd_
 use crate::channel::{Report, RunOrder};
 use crate::keeper::Doing as _;
 use crate::policy::{self, Rights};
+use crate::text::Text;
 
 /// What to start.
 pub(crate) struct Launch<'a> {
-    pub(crate) argv: &'a [OsString],
-    pub(crate) env: &'a [(OsString, OsString)],
+    pub(crate) argv: &'a [Text],
+    pub(crate) env: &'a [(Text, Text)],
     pub(crate) folder: &'a OsStr,
     pub(crate) rights: Rights,
     pub(crate) streams: Streams<'a>,
@@ -153,19 +154,19 @@ fn show_calls(rights: Rights, say: &OwnedFd, heard: &OwnedFd) -> Result<bool, St
 }
 
 /// The path of a program as a shell would find it.
-fn find(name: &OsStr, env: &[(OsString, OsString)]) -> Option<OsString> {
+fn find(name: &OsStr, env: &[(Text, Text)]) -> Option<OsString> {
     if name.as_bytes().contains(&b'/') {
         return Some(name.to_owned());
     }
-    let (_, path) = env.iter().find(|(name, _)| name == "PATH")?;
+    let (_, path) = env.iter().find(|(name, _)| **name == *"PATH")?;
     std::env::split_paths(path)
         .map(|folder| folder.join(name))
         .find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file())
         .map(Into::into)
 }
 
-fn not_found(name: &OsStr, env: &[(OsString, OsString)]) -> String {
-    let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.to_string_lossy());
+fn not_found(name: &OsStr, env: &[(Text, Text)]) -> String {
+    let path = env.iter().find(|(name, _)| **name == *"PATH").map(|(_, path)| path.to_string_lossy());
     format!(
         "`{}` is not in the build root's PATH ({})",
         name.to_string_lossy(),

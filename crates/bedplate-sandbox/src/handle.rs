@@ -1,5 +1,6 @@
 //! Starts the keeper, tells it what to do, hears of it, and ends it.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -16,6 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::channel::{self, BindOrder, Order, Report, RunOrder};
 use crate::error::SandboxError;
 use crate::job::{Job, Mode};
+use crate::text::Text;
 use crate::{HELPER_ARGUMENT, terminal};
 
 /// How long the sandbox may take to die after it was told to.
@@ -49,9 +51,9 @@ pub(crate) fn order(job: &Job) -> Result<RunOrder, SandboxError> {
         layers,
         scratch: found(&job.scratch)?.into(),
         binds,
-        prepare: job.prepare.clone(),
-        argv: job.argv.clone(),
-        env: job.env.clone(),
+        prepare: job.prepare.iter().map(|argv| texts(argv)).collect(),
+        argv: texts(&job.argv),
+        env: job.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         folder: job.folder.clone().into(),
         // The kernel refuses more in any case; a little later than the group or the look at the processes, which can tell.
         processes: job.limits.processes.saturating_add(16),
@@ -60,6 +62,10 @@ pub(crate) fn order(job: &Job) -> Result<RunOrder, SandboxError> {
         open_files: job.limits.open_files,
         terminal: (job.mode == Mode::Interactive).then(terminal::size),
     })
+}
+
+fn texts(words: &[OsString]) -> Vec<Text> {
+    words.iter().map(Text::from).collect()
 }
 
 /// Makes what is missing of the scratch folder; what a killed run left of the overlay's own is removed.

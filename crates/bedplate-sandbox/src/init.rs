@@ -13,6 +13,7 @@ use crate::channel::{Order, Report, RunOrder, report};
 use crate::command::{Launch, Started, Streams, start};
 use crate::keeper::{Doing as _, is_kept, tell};
 use crate::policy::Rights;
+use crate::text::Text;
 use crate::{HOST_NAME, disk, root};
 
 /// What process 1 itself may do once the root is made: prepare, become the builder, kill, and take the listener of system
@@ -66,7 +67,8 @@ fn serve(order: &Order, wait: &OwnedFd) -> Result<(), Report> {
     }
     match order {
         Order::Remove(folder) => {
-            std::fs::remove_dir_all(folder).doing(&format!("remove `{}`", Path::new(folder).display()))?;
+            let folder = Path::new(folder);
+            std::fs::remove_dir_all(folder).doing(&format!("remove `{}`", folder.display()))?;
             tell(&Report::Removed);
             Ok(())
         }
@@ -87,8 +89,9 @@ fn run(order: &RunOrder) -> Result<(), Report> {
     for argv in &order.prepare {
         prepare(order, argv)?;
     }
-    // A daemon that they left would have more rights than the build.
+    // A daemon that they left would have more rights than the build. It dies when it gets to it, so it is waited for.
     kernel::kill_all_others();
+    while !matches!(rustix::process::wait(WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
     if let Fork::Child = kernel::fork().doing("start the watcher of the disk")? {
         disk::watch(&upper, order.disk);
         kernel::exit_now(0);
@@ -137,7 +140,7 @@ fn processes_left() -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(1)
 }
 
-fn prepare(order: &RunOrder, argv: &[OsString]) -> Result<(), Report> {
+fn prepare(order: &RunOrder, argv: &[Text]) -> Result<(), Report> {
     let launch = Launch {
         argv,
         env: &order.env,

@@ -35,6 +35,7 @@ mod remove;
 mod root;
 mod supervisor;
 mod terminal;
+mod text;
 mod users;
 mod violation;
 

@@ -92,6 +92,8 @@ mod tests {
 
     #[test]
     fn what_is_no_library_provides_nothing() {
-        assert!(provides(b"").is_empty() && provides(b"#!/bin/sh\n").is_empty() && provides(b"\x7fELF broken").is_empty());
+        assert!(
+            provides(b"").is_empty() && provides(b"#!/bin/sh\n").is_empty() && provides(b"\x7fELF broken").is_empty()
+        );
     }
 }

@@ -117,6 +117,10 @@ fn follow(messages: impl Read, step: impl Fn(usize)) -> Vec<String> {
             installed += 1;
             step(installed);
         }
+        // It is missing because we leave it out.
+        if line.starts_with("update-alternatives: warning: skip creation of ") {
+            continue;
+        }
         if last.len() == LAST_LINES {
             last.pop_front();
         }

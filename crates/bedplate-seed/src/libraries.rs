@@ -47,8 +47,7 @@ impl Lock {
     /// all of them provide. A package that comes with a group's needs belongs to those; one that the seed file names stays where
     /// it is named.
     pub fn complete(&self, seed: &mut Seed) {
-        let named: BTreeSet<String> =
-            seed.groups.values().flat_map(|group| group.packages.keys()).cloned().collect();
+        let named: BTreeSet<String> = seed.groups.values().flat_map(|group| group.packages.keys()).cloned().collect();
         let names: Vec<String> = seed.groups.keys().cloned().collect();
         let of = |seed: &Seed, group: &String| -> BTreeSet<String> {
             let roots = seed.groups.get(group).into_iter().flat_map(|group| group.packages.keys());

@@ -184,54 +184,17 @@ fn package(reader: &mut Reader, table: &Table<'_>, at: std::ops::Range<usize>) -
 
 /// The Go libraries of the build dependencies of a source package, those of its tests as well.
 fn build_depends(apt: &Apt, suite: &str, source: &str) -> Result<Vec<String>, BundleError> {
-    let files = apt.source_files(source)?;
-    let Some(dsc) = files.iter().find(|file| file.suite == suite && file.file.ends_with(".dsc")) else {
-        return Err(BundleError::NoSource { name: source.to_owned(), suite: suite.to_owned() });
-    };
-    let scratch = tempfile::NamedTempFile::new().map_err(BundleError::io(&std::env::temp_dir()))?;
-    apt.fetch_source(dsc, scratch.path())?;
-    let text = std::fs::read_to_string(scratch.path()).map_err(BundleError::io(scratch.path()))?;
-    Ok(libraries_of(&text))
-}
-
-/// Names of Go libraries in the `Build-Depends` fields of a description of a source package; of alternatives the first.
-fn libraries_of(dsc: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut is_field = false;
-    for line in dsc.lines() {
-        let value = match line.split_once(':') {
-            Some((key, value)) if !line.starts_with([' ', '\t']) => {
-                is_field = key.starts_with("Build-Depends");
-                value
-            }
-            _ => line,
-        };
-        if !is_field {
-            continue;
-        }
-        for one in value.split(',') {
-            let first = one.split('|').next().unwrap_or_default().trim();
-            let end = first.find([' ', '(', '[', '<', ':']).unwrap_or(first.len());
-            names.push(first[..end].to_owned());
-        }
-    }
-    names.retain(|name| is_library(name));
+    let no_source = || BundleError::NoSource { name: source.to_owned(), suite: suite.to_owned() };
+    let all = apt.build_depends(suite, source)?.ok_or_else(no_source)?;
+    let mut names: Vec<String> = all.into_iter().map(|one| one.package).filter(|name| is_library(name)).collect();
     names.sort();
     names.dedup();
-    names
+    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn go_libraries_are_found_among_build_dependencies() {
-        let dsc = "Format: 3.0 (quilt)\nBuild-Depends: debhelper-compat (= 13), golang-any,\n \
-                   golang-github-a-dev (>= 1.0~) | golang-old-dev, golang-b-dev <!nocheck>,golang-c-dev:native\n\
-                   Build-Depends-Indep: golang-d-dev\nPackage-List:\n golang-x-dev deb\n";
-        assert_eq!(libraries_of(dsc), ["golang-b-dev", "golang-c-dev", "golang-d-dev", "golang-github-a-dev"]);
-    }
 
     #[test]
     fn a_lock_is_read_as_it_is_written() {

@@ -20,7 +20,7 @@ use crate::cli::{NetworkArgs, SpecsArgs};
 use crate::details::SpecDetails;
 use crate::outcome::Failure;
 use crate::policy::Policy;
-use crate::settings::read_checked;
+use crate::seed::{SeedFiles, SeedTeller};
 use crate::ui::Ui;
 use crate::workspace::{Detail, Workspace, beside_specs, read};
 
@@ -50,28 +50,24 @@ impl Building {
     pub(crate) fn open(args: &SpecsArgs, network: &NetworkArgs, ui: &Ui) -> Result<Self, Failure> {
         let store = crate::store::open(&args.store)?;
         let seed_path = args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED);
-        let definition = read_checked(seed_path, ui, Definition::parse)?;
-        let lock_path = Path::new(seed_path).with_extension("lock");
-        let lock_path = lock_path.to_string_lossy();
-        if !Path::new(&*lock_path).is_file() {
-            return Err(Failure::input(format!("the seed has no lock: {lock_path} is not there"))
-                .hint("write it: `bedplate seed lock`"));
-        }
-        let lock = read_checked(&lock_path, ui, Lock::parse)?;
-        let apt = Apt::new(&store.path().join("apt"), &["trixie", "sid"])
-            .map_err(|error| Failure { category: error.category(), message: error.to_string(), hint: None })?;
+        let seed = SeedFiles::read(Path::new(seed_path), ui)?;
+        let lock = seed.checked_lock(ui)?.clone();
+        // Sources may be of the suite after the seed's.
+        let apt = Apt::new(&store.path().join("apt"), &[seed.suite()?, "sid"]).map_err(SeedError::Apt)?;
         let temporary = std::env::temp_dir();
         let mut policy = Policy::of(args)?;
         if !policy.files.is_empty() && args.macros.config.is_none() {
-            let roots = SeedRoots { store: &store, definition: &definition, lock: &lock, apt: &apt, temporary: &temporary };
-            let tree = roots.rpm_config(&|_| {}).map_err(seed_failure)?;
+            let teller = SeedTeller::new(ui);
+            let definition = &seed.definition;
+            let roots = SeedRoots { store: &store, definition, lock: &lock, apt: &apt, temporary: &temporary };
+            let tree = roots.rpm_config(&|progress| teller.tell(progress))?;
             let folder = store.checkout(&tree)?;
             policy.config = Some(folder.join("usr/lib/rpm"));
         }
         let specs = read(args, &policy, Detail::Build, ui)?;
         let mut building = Self {
             policy: BuildPolicy { macros: macro_files(&policy)? },
-            definition,
+            definition: seed.definition,
             lock,
             apt,
             temporary,
@@ -84,7 +80,6 @@ impl Building {
             network: network.clone(),
             capabilities_path: args.capabilities.clone().unwrap_or_else(|| beside_specs(args, "capabilities.lock")),
         };
-        building.lock.complete(&mut building.inputs.seed);
         building.take_sources(specs.details, ui)?;
         Ok(building)
     }
@@ -241,8 +236,7 @@ impl Supplies for Building {
         let Some(tree) = roots.find(&groups).map_err(seed_node_failure)? else { return Ok(None) };
         let names = roots.packages(&groups).map_err(seed_node_failure)?;
         let version = |name: &str| self.lock.packages.get(name).map(|locked| locked.version.clone());
-        let packages =
-            names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
+        let packages = names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
         Ok(Some(SeedTree { tree, packages }))
     }
 
@@ -292,16 +286,11 @@ impl Supplies for Building {
 fn macro_files(policy: &Policy) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();
     for path in &policy.files {
-        let text =
-            std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
+        let text = std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.push((name, canonical::macros(&text)));
     }
     Ok(files)
-}
-
-fn seed_failure(error: SeedError) -> Failure {
-    Failure { category: error.category(), message: error.to_string(), hint: error.hint() }
 }
 
 fn seed_node_failure(error: SeedError) -> NodeFailure {

@@ -2,6 +2,7 @@
 
 mod build;
 mod graph;
+mod key;
 mod render;
 mod repo;
 mod seed;
@@ -14,9 +15,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
-    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, VerifyArgs,
+    CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, SignArgs, VerifyArgs,
 };
 pub(crate) use self::seed::{SeedCommand, SeedCreateArgs, SeedListArgs, SeedLockArgs, SeedVerifyArgs};
 pub(crate) use self::solve::SolveArgs;
@@ -137,6 +139,9 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
     /// Look after the seed: the packages of the distribution that first builds run in
     #[command(subcommand)]
     Seed(Box<SeedCommand>),
+    /// Make and show the key that signs packages
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look after the store: what builds made and fetched, by content
     #[command(subcommand)]
     Store(StoreCommand),

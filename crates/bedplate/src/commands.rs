@@ -2,11 +2,12 @@
 
 pub(crate) mod build;
 pub(crate) mod graph;
+pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod repo;
-pub(crate) mod shell;
 pub(crate) mod seed;
+pub(crate) mod shell;
 pub(crate) mod solve;
 pub(crate) mod source;
 pub(crate) mod spec;

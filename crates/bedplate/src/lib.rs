@@ -46,6 +46,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Source(command) => commands::source::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
         cli::Command::Seed(command) => commands::seed::run(*command, ui),
+        cli::Command::Key(command) => commands::key::run(command, ui),
         cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use bedplate_diag::Category;
+use bedplate_engine::PublishError;
 
 /// A command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,12 @@ impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.category.exit_code())
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        Self { category: error.category(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }
 

@@ -49,7 +49,8 @@ impl World {
         let machine = machine(&config_dir);
         let (chain, record) = chain(&args.shell, &config_dir, &files, &machine, ui)?;
         let shell: Arc<dyn Shell> = Arc::clone(&chain) as Arc<dyn Shell>;
-        let mut request = ConfigRequest::of_directory(&config_dir, args.dialect.or(policy.dialect).unwrap_or(Dialect::V4_18));
+        let mut request =
+            ConfigRequest::of_directory(&config_dir, args.dialect.or(policy.dialect).unwrap_or(Dialect::V4_18));
         if let Some(macros) = &args.macros {
             request.macros = macros.split(':').filter(|path| !path.is_empty()).map(str::to_owned).collect();
         }

@@ -8,13 +8,14 @@ use bedplate_graph::{
     BuildGraph, CapabilityLock, Durations, Fetch, Inputs, NodeKind, Seed, Spec, SpecId, SpecPackage, Wanted,
 };
 use bedplate_model::{BinaryPackage, Dependency, DependencyKind};
+use bedplate_seed::Lock;
 use bedplate_solve::PackageId;
 use bedplate_spec::{BuildSection, Evaluation, Package, SourcePackage, Tag};
 
 use crate::cli::{SpecPaths, SpecsArgs, WorkspaceArgs};
 use crate::commands::spec::evaluate;
-use crate::outcome::Failure;
 use crate::details::{SpecDetails, details};
+use crate::outcome::Failure;
 use crate::policy::Policy;
 use crate::settings::{SpecPath, World, read_checked, spec_paths};
 use crate::ui::Ui;
@@ -176,8 +177,15 @@ pub(crate) fn beside_specs(args: &SpecsArgs, name: &str) -> String {
     format!("{}/{name}", folder.trim_end_matches('/'))
 }
 
+/// The seed, with what its lock knows of the libraries that its packages bring along.
 fn read_seed(args: &SpecsArgs, ui: &Ui) -> Result<Seed, Failure> {
-    read_optional(args.seed.as_deref(), DEFAULT_SEED, ui, Seed::parse)
+    let path = args.seed.as_deref();
+    let mut seed = read_optional(path, DEFAULT_SEED, ui, Seed::parse)?;
+    let lock = Path::new(path.unwrap_or(DEFAULT_SEED)).with_extension("lock");
+    if lock.is_file() {
+        read_checked(&lock.to_string_lossy(), ui, Lock::parse)?.complete(&mut seed);
+    }
+    Ok(seed)
 }
 
 /// What a name stands for.

@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use bedplate_cas::{ActionEntry, Digest, Output, OutputTree, Store, StoreError};
+use bedplate_cas::{ActionEntry, Digest, Output, OutputTree, Store, StoreError, TreeBuilder};
 
 use crate::support::{Scratch, tree};
 
@@ -59,7 +59,7 @@ fn a_damaged_blob_is_not_served_however_it_is_used() {
     ];
     for (how, damage) in WAYS {
         for (word, action) in uses {
-            let scratch = Scratch::new();
+            let scratch = Scratch::in_memory();
             let store = scratch.open();
             let digest = store.put(b"some content").unwrap();
             damage(&scratch.blob_files(&digest)[0]);
@@ -85,12 +85,15 @@ fn a_damaged_blob_is_not_served_however_it_is_used() {
 
 #[test]
 fn a_good_digest_with_another_size_is_no_damage() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let digest = store.put(b"content").unwrap();
     let other = Digest { size: 6, ..digest };
     assert!(!store.has(&other));
     assert!(matches!(store.read(&other), Err(StoreError::Missing { digest }) if digest == other));
+    let mut tree = TreeBuilder::new();
+    tree.file("a", other, 0o644).unwrap();
+    assert_eq!(store.checkout(&store.put_tree(&tree).unwrap()).unwrap_err().lost(), Some(other));
     assert_eq!(store.read(&digest).unwrap(), b"content");
     assert_eq!(store.take_damage(), []);
 }
@@ -99,7 +102,7 @@ fn a_good_digest_with_another_size_is_no_damage() {
 fn of_two_files_of_a_blob_the_good_one_is_served() {
     for (how, damage) in WAYS {
         for which in 0..2 {
-            let scratch = Scratch::new();
+            let scratch = Scratch::in_memory();
             let store = scratch.open();
             let tree = tree(&store, "a = content\nb ! content");
             let path = store.checkout(&tree).unwrap();
@@ -124,7 +127,7 @@ fn of_two_files_of_a_blob_the_good_one_is_served() {
 #[test]
 fn a_damaged_blob_in_a_checkout_is_named() {
     for (how, damage) in WAYS {
-        let scratch = Scratch::new();
+        let scratch = Scratch::in_memory();
         let store = scratch.open();
         let lines = "a = content\nb = other";
         let digest = tree(&store, lines);
@@ -142,7 +145,7 @@ fn a_damaged_blob_in_a_checkout_is_named() {
 
 #[test]
 fn a_damaged_folder_of_a_tree_is_named() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let lines = "a/b/c = content";
     let root = tree(&store, lines);
@@ -159,7 +162,7 @@ fn a_damaged_folder_of_a_tree_is_named() {
 
 #[test]
 fn an_action_comes_back_as_it_was_recorded() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let key = Digest::of(b"key");
     assert_eq!(store.action(&key).unwrap(), None);
@@ -176,7 +179,7 @@ fn an_action_comes_back_as_it_was_recorded() {
 #[test]
 fn damaged_actions_documents_and_roots_are_dropped() {
     for (how, damage) in &WAYS[..4] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::in_memory();
         let store = scratch.open();
         let key = Digest::of(b"key");
         store.record(&key, &entry(&store)).unwrap();
@@ -198,7 +201,7 @@ fn damaged_actions_documents_and_roots_are_dropped() {
 
 #[test]
 fn an_action_whose_blob_is_lost_is_dropped() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let (key, entry) = (Digest::of(b"key"), entry(&store));
     for lost in entry.digests() {
@@ -217,7 +220,7 @@ fn an_action_whose_blob_is_lost_is_dropped() {
 
 #[test]
 fn verify_finds_all_at_once() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let (key, entry) = (Digest::of(b"key"), entry(&store));
     store.record(&key, &entry).unwrap();
@@ -270,7 +273,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn whoever_made_what_is_lost_is_forgotten() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let keys = [b"one", b"two"].map(|key| Digest::of(key));
     store.record(&keys[0], &entry(&store)).unwrap();
@@ -288,7 +291,7 @@ fn whoever_made_what_is_lost_is_forgotten() {
 
 #[test]
 fn a_merge_whose_folder_is_lost_is_made_again() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_memory();
     let store = scratch.open();
     let trees = ["a/b/c = 1\nx/y = 1", "a/b/d = 2\nz = 2"].map(|lines| tree(&store, lines));
     let merged = store.merge(&trees).unwrap();

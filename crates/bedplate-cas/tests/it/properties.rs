@@ -147,7 +147,7 @@ proptest! {
 
     #[test]
     fn trees_come_back_from_the_store_a_checkout_and_a_folder(map in map()) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::in_memory();
         let store = scratch.open();
         let tree = put(&store, &map);
         prop_assert_eq!(&get(&store, &tree), &map);
@@ -166,7 +166,7 @@ proptest! {
 
     #[test]
     fn merging_is_merging_of_paths(maps in prop::collection::vec(map(), 0..5)) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::in_memory();
         let store = scratch.open();
         let maps: Vec<Map> = maps.into_iter().map(|map| map.into_iter().map(|(path, node)| match node {
             // A link that leads nowhere: a folder over it is a conflict.

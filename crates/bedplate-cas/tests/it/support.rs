@@ -15,6 +15,12 @@ impl Scratch {
         Self { folder: tempfile::tempdir().expect("a scratch folder can be made") }
     }
 
+    /// One in memory, where there is such a file system: for tests of many stores, which would wait for the disk most of the time.
+    pub(crate) fn in_memory() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { folder: folder.expect("a scratch folder can be made") }
+    }
+
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

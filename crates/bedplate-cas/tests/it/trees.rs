@@ -99,7 +99,7 @@ fn a_checkout_is_the_tree_and_what_was_changed_in_it_is_made_again() {
         ("`tmp`: its mode is 0700 instead of 0755", &|| {
             fs::set_permissions(path.join("tmp"), fs::Permissions::from_mode(0o700)).unwrap();
         }),
-        ("`tmp`: it is not a folder", &|| {
+        ("`tmp`: it is no folder", &|| {
             fs::remove_dir(path.join("tmp")).unwrap();
             fs::write(path.join("tmp"), "").unwrap();
             touch(&path, "@1");

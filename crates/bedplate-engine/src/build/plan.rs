@@ -15,6 +15,7 @@ use bedplate_cas::{Digest, StoreError, WorkFolder};
 use bedplate_diag::Category;
 use bedplate_graph::{BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Seed, SpecId};
 use bedplate_model::Dependency;
+use serde::{Deserialize, Serialize};
 
 use super::action::{Prepared, Root, Step, prepare};
 use super::builder::{Builder, Built, SourcePackage, store_failure};
@@ -99,7 +100,7 @@ enum Task {
 }
 
 /// What became of a spec.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpecResult {
     /// Its packages.
     pub built: Built,

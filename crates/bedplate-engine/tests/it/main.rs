@@ -1,7 +1,8 @@
-//! The scheduler as its users see it: plans that are run by threads and watched by a sink.
+//! The scheduler as its users see it: plans that are run by threads and watched by a sink. Publications as rpm and dnf see them.
 
 mod plan;
 mod property;
+mod publish;
 mod run;
 
 /// A module that is not named above would not run.

@@ -1,10 +1,15 @@
-//! Signatures that gpg made, kept in `tests/data` and made in the test.
+//! Signatures that gpg made, kept in `tests/data` and made in the test; keys and signatures of ours, which gpg reads.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bedplate_sign::{Keyring, KeyringError, SignatureError, SignedBy, verify_detached};
+use bedplate_sign::{
+    FileKey, KeyError, Keyring, KeyringError, SignError, SignatureError, SignedBy, Signer, sign, sign_detached,
+    verify_detached,
+};
 
 fn data(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
@@ -152,4 +157,131 @@ fn signatures_of_the_installed_gpg_are_understood() {
     let later = now + Duration::from_secs(2 * 86_400);
     let late = verify_detached(&keyring, b"fresh\n", &short, later);
     assert!(matches!(late, Err(SignatureError::Key { .. })), "{late:?}");
+}
+
+/// Says that a signature of ours is good, as gpg sees it.
+fn gpg_accepts(gpg: &Gpg, key: &dyn Signer, text: &[u8], signature: &[u8]) -> bool {
+    std::fs::write(gpg.path("text"), text).unwrap();
+    std::fs::write(gpg.path("text.sig"), signature).unwrap();
+    std::fs::write(gpg.path("key.pub"), key.public_key().armored()).unwrap();
+    gpg.run(&["--import", &gpg.path("key.pub").display().to_string()]);
+    let mut verify = Command::new("gpg");
+    verify.args(["--batch", "--status-fd", "1", "--verify"]).arg(gpg.path("text.sig")).arg(gpg.path("text"));
+    let done = verify.env("GNUPGHOME", gpg.0.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert_eq!(done.status.success(), said.contains(&format!("VALIDSIG {}", key.public_key().fingerprint())), "{said}");
+    done.status.success()
+}
+
+#[test]
+fn a_key_is_made_once_and_signs_the_same_each_time() {
+    let gpg = Gpg::new();
+    let path = gpg.path("keys/deep/signing.asc");
+    let key = FileKey::load_or_create(&path, "Ada Moss <ada@example.org>", day(0)).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    let public = key.public_key();
+    assert_eq!((public.user().as_deref(), public.algorithm()), (Some("Ada Moss <ada@example.org>"), "ed25519"));
+    assert_eq!((public.created(), public.fingerprint().len()), (day(0), 40));
+    assert!(public.fingerprint().ends_with(&public.key_id()));
+    let again = FileKey::load_or_create(&path, "Ben Hale", day(9)).unwrap();
+    assert_eq!(again.public_key().armored(), public.armored());
+    // The secret half is in the file only.
+    let secret = std::fs::read_to_string(&path).unwrap();
+    assert!(secret.contains("PRIVATE KEY") && !format!("{key:?}").contains(secret.lines().nth(3).unwrap()));
+
+    let first = sign_detached(&key, b"text", day(1)).unwrap();
+    assert_eq!(first, sign_detached(&again, b"text", day(1)).unwrap());
+    assert_ne!(first, sign_detached(&key, b"text", day(2)).unwrap());
+    assert!(gpg_accepts(&gpg, &key, b"text", first.as_bytes()));
+    assert!(!gpg_accepts(&gpg, &key, b"other", first.as_bytes()));
+    assert!(gpg_accepts(&gpg, &key, b"text", &sign(&key, b"text", day(1)).unwrap()));
+    let mut keyring = Keyring::new();
+    keyring.add(public.armored().as_bytes()).unwrap();
+    let signer = verify_detached(&keyring, b"text", first.as_bytes(), day(2)).unwrap();
+    assert_eq!((signer.fingerprint, signer.created), (public.fingerprint(), day(1)));
+    // Signatures that start with zeros keep them: one of 256 numbers does.
+    for number in 0..600_u32 {
+        let text = number.to_be_bytes();
+        let signature = sign(&key, &text, day(1)).unwrap();
+        assert!(verify_detached(&keyring, &text, &signature, day(2)).is_ok(), "{number}");
+    }
+}
+
+#[test]
+fn of_many_at_once_one_makes_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.asc");
+    let made = || FileKey::load_or_create(&path, "Ada", day(0)).unwrap().public_key().fingerprint();
+    let all: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(made)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn keys_of_gpg_sign() {
+    let gpg = Gpg::new();
+    for (name, kind) in [("rsa@example.org", "rsa3072"), ("ed@example.org", "ed25519")] {
+        gpg.run(&["--quick-generate-key", name, kind, "sign", "never"]);
+    }
+    // A primary key that only certifies, as those of releases: its subkey signs.
+    gpg.run(&["--quick-generate-key", "sub@example.org", "ed25519", "cert", "never"]);
+    let listed = String::from_utf8(gpg.run(&["--with-colons", "--list-keys", "sub@example.org"])).unwrap();
+    let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':');
+    gpg.run(&["--quick-add-key", fingerprint, "rsa3072", "sign", "never"]);
+    for (name, algorithm) in [("rsa@example.org", "rsa"), ("ed@example.org", "ed25519"), ("sub@example.org", "rsa")] {
+        let path = gpg.path(name);
+        let secret = gpg.run(&["--export-secret-keys", "--armor", name]);
+        write_private(&path, &secret);
+        let key = FileKey::load(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(key.public_key().algorithm(), algorithm);
+        let time = key.public_key().created() + Duration::from_secs(1);
+        let signature = sign(&key, b"text", time).unwrap();
+        assert_eq!(signature, sign(&key, b"text", time).unwrap(), "{name}");
+        let mut keyring = Keyring::new();
+        keyring.add(&gpg.run(&["--export", name])).unwrap();
+        verify_detached(&keyring, b"text", &signature, time).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_key_that_cannot_sign_says_why() {
+    let gpg = Gpg::new();
+    let path = gpg.path("key.asc");
+    let key = FileKey::create(&path, "Ada", day(1)).unwrap();
+    let error = sign(&key, b"text", day(0)).unwrap_err();
+    assert!(matches!(error, SignError::BeforeKey { .. }), "{error}");
+    let shown = "a signature of 2025-01-01 00:00:00 UTC would be older than its key, of 2025-01-02 00:00:00 UTC";
+    assert_eq!(error.to_string(), shown);
+    assert!(matches!(FileKey::create(&path, "Ada", day(1)), Err(KeyError::Io { .. })));
+    for user in ["", " ", "a\nb"] {
+        assert!(matches!(FileKey::create(&gpg.path("new"), user, day(1)), Err(KeyError::User(_))), "{user:?}");
+    }
+    std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let error = FileKey::load(&path).unwrap_err();
+    assert!(error.to_string().ends_with("key.asc: others may read the secret key (mode 640)"), "{error}");
+
+    gpg.run(&["--quick-generate-key", "nist@example.org", "nistp256", "sign", "never"]);
+    gpg.run(&["--passphrase", "secret", "--quick-generate-key", "locked@example.org", "ed25519", "sign", "never"]);
+    let locked = gpg.run(&["--passphrase", "secret", "--export-secret-keys", "--armor", "locked@example.org"]);
+    for (bytes, want) in [
+        (gpg.run(&["--export-secret-keys", "--armor", "nist@example.org"]), "Ed25519 or RSA"),
+        (locked, "locked with a passphrase"),
+        (gpg.run(&["--export", "--armor", "nist@example.org"]), "not an OpenPGP key"),
+        (b"text".to_vec(), "not an OpenPGP key"),
+        (Vec::new(), "not an OpenPGP key"),
+    ] {
+        write_private(&path, &bytes);
+        let error = FileKey::load(&path).unwrap_err();
+        assert!(error.to_string().contains(want) && error.hint().is_some(), "{want}: {error}");
+    }
+    let error = FileKey::load(&gpg.path("none")).unwrap_err();
+    assert_eq!(error.hint(), Some("`bedplate key create` makes a key"));
 }

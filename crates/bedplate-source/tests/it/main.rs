@@ -1,8 +1,10 @@
 //! Lists as people write them, and files as servers give them.
 
 mod bundle;
+mod debian;
 mod download;
 mod fetch;
+mod kill;
 mod list;
 mod server;
 mod support;

@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Whole(Vec<u8>),
     /// Gives the bytes from what is asked for on, so many of them, then breaks off.
     BreakOff(Vec<u8>, usize),
+    /// Gives so many of the bytes, and then nothing until the client goes.
+    Stall(Vec<u8>, usize),
     /// Says that there will be so many bytes, and gives those that it has.
     Announce(Vec<u8>, usize),
     /// Gives bytes without saying how many there are.
@@ -129,6 +131,11 @@ fn serve(
             out.write_all(head(status, bytes.len() - at, &more).as_bytes())?;
             out.write_all(&bytes[at..(at + count).min(bytes.len())])
         }
+        Answer::Stall(bytes, count) => {
+            out.write_all(head("200 OK", bytes.len(), "").as_bytes())?;
+            out.write_all(&bytes[..count])?;
+            BufReader::new(stream).fill_buf().map(drop)
+        }
         Answer::Announce(bytes, count) => {
             out.write_all(head("200 OK", count, "").as_bytes())?;
             out.write_all(&bytes)
@@ -145,8 +152,7 @@ fn serve(
         Answer::Redirect(to) => out.write_all(head("302 There", 0, &format!("Location: {to}\r\n")).as_bytes()),
         Answer::Silent => {
             // Until the client closes its end.
-            let mut rest = BufReader::new(stream);
-            rest.fill_buf().map(drop)
+            BufReader::new(stream).fill_buf().map(drop)
         }
     }
 }

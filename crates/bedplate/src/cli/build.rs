@@ -6,7 +6,7 @@ use std::time::Duration;
 use bedplate_source::Lookaside;
 use clap::{Args, ValueEnum};
 
-use super::{RenderArgs, SpecsArgs};
+use super::{RenderArgs, SigningKeyArgs, SpecsArgs};
 use crate::units;
 
 /// Whether tests run.
@@ -56,9 +56,8 @@ pub(crate) struct BuildArgs {
     /// How often something is tried again that failed for the environment's fault
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) retries: u32,
-    /// Secret key to sign with [default: key.asc in the folder of the configuration; made if it is not there]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: SigningKeyArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::key::SigningKeyArgs;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RepoCommand {
     /// Make the repodata of a folder of RPMs
@@ -15,11 +17,22 @@ pub(crate) enum RepoCommand {
   bedplate repo create --compress gz --epoch $SOURCE_DATE_EPOCH out/RPMS
   bedplate repo create --json out/RPMS | jq .revision")]
     Create(CreateArgs),
+    /// Sign the RPMs of a folder and its repodata
+    ///
+    /// Signs each RPM below the folder that is not signed yet, makes the repodata again, and signs `repomd.xml`. Without a
+    /// key, one is made (`bedplate key create`). The time of a signature is that of the build, or of the key if it is younger:
+    /// the same packages and key give the same bytes. An RPM with a signature of another key is refused.
+    #[command(after_help = "Examples:
+  bedplate repo sign out/RPMS
+  bedplate repo sign --key keys/release.asc --replace out/RPMS
+  bedplate key show > RPM-GPG-KEY && bedplate repo verify --packages --key RPM-GPG-KEY out/RPMS")]
+    Sign(SignArgs),
     /// Check repositories: all that is wrong, at once
     ///
     /// Checks `repomd.xml` and, with `--key`, its signature; that each file that it names is there with its size and checksum,
     /// packed and unpacked; that the metadata is good XML and its files agree with each other. With `--packages` also that each
-    /// package is there, whole, and that its header says what the metadata says. With an error the exit code is 2.
+    /// package is there, whole, that its header says what the metadata says, and, with `--key`, that it is signed. With an
+    /// error the exit code is 2.
     #[command(after_help = "Examples:
   bedplate repo verify out/RPMS
   bedplate repo verify --packages --key RPM-GPG-KEY mirror/os mirror/updates
@@ -94,11 +107,26 @@ pub(crate) struct CreateArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct SignArgs {
+    /// Folder with RPMs in it
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: String,
+    #[command(flatten)]
+    pub(crate) key: SigningKeyArgs,
+    /// Replace signatures of other keys
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// How many packages to sign at a time [default: one for each processor]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct VerifyArgs {
     /// Repositories
     #[arg(value_name = "DIR", required = true)]
     pub(crate) folders: Vec<String>,
-    /// Public keys: `repomd.xml` has to be signed by one of them
+    /// Public keys: `repomd.xml`, and with `--packages` each package, has to be signed by one of them
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Vec<String>,
     /// Also read each package

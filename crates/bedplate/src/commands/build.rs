@@ -1,16 +1,18 @@
 //! `bedplate build`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use bedplate_diag::Category;
-use bedplate_engine::build::{self, BuildRun, Checks, Providers};
-use bedplate_engine::{Cancel, Events, Jobserver, Limits, OnFailure, Options};
+use bedplate_engine::build::{self, BuildRun, Checks, Providers, results};
+use bedplate_engine::{Cancel, Events, Jobserver, Limits, OnFailure, Options, Summary};
 use bedplate_graph::{BuildGraph, NodeKind, SpecId};
 
 use crate::building::{Building, limits};
 use crate::cli::{BuildArgs, CheckChoice};
+use crate::commands::key::signing_key;
 use crate::outcome::{Failure, Outcome};
-use crate::output::write;
+use crate::output::{many, write};
 use crate::render;
 use crate::ui::Ui;
 use crate::workspace::{Found, Workspace, processors};
@@ -43,23 +45,64 @@ pub(crate) fn run(args: &BuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     };
     let cancel = Cancel::new();
     cancel.on_signals().map_err(|error| Failure::environment(format!("cannot watch signals: {error}")))?;
-    let mut events = Events::new(render::sinks(&args.render)?);
+    let key = signing_key(&args.key)?;
     let known = Known(&workspace.graph);
-    let run = build::build(&builder, &building, &known, request, &options, &cancel, &mut events);
-    let run = run?;
-    drop(events);
-    crate::store::report_damage(&building.store.take_damage(), ui);
-    building.save_history(&run.history)?;
-    save_lock(&building, &run, ui)?;
-    if !run.summary.is_good() {
-        return Ok(match run.summary.category() {
-            Some(Category::Input) => Outcome::BadInput,
-            Some(Category::Environment) => Outcome::Environment,
-            Some(Category::Internal) => Outcome::Bug,
-            Some(Category::Build) | None => Outcome::BuildFailed,
-        });
+    let all = workspace.graph.specs.iter().filter(|spec| spec.excluded.is_none());
+    let all: BTreeSet<String> = all.map(|spec| spec.name.clone()).collect();
+    let mut request = Some(request);
+    loop {
+        let asked = match request.take() {
+            Some(request) => request,
+            None => building.request(names(&targets), checks)?,
+        };
+        let mut events = Events::new(render::sinks(&args.render)?);
+        let run = build::build(&builder, &building, &known, asked, &options, &cancel, &mut events)?;
+        drop(events);
+        crate::store::report_damage(&building.store.take_damage(), ui);
+        building.save_history(&run.history)?;
+        save_lock(&building, &run, ui)?;
+        results::save(&building.store, &run.results)?;
+        if !run.summary.is_good() {
+            ui.summary(&format!("{}: not written, because not all is built", repository(args).display()));
+            return Ok(outcome(&run.summary));
+        }
+        let published = results::publish_all(&repository(args), &building.store, &all, &run.results, &key);
+        match published {
+            Ok(published) => {
+                ui.summary(&format!(
+                    "{}: {}{}",
+                    repository(args).display(),
+                    many(published.packages, "package"),
+                    if published.changed { "" } else { ", as before" }
+                ));
+                return Ok(Outcome::Good);
+            }
+            Err(error) => {
+                // A package may have been damaged in the store: it is built again, and then there is nothing left to mend.
+                let lost = results::forget_damaged(&building.store, &run.results)?;
+                crate::store::report_damage(&building.store.take_damage(), ui);
+                if lost.is_empty() {
+                    return Err(error.into());
+                }
+                ui.summary(&format!("building again what was damaged: {}", lost.join(", ")));
+            }
+        }
     }
-    Ok(Outcome::Good)
+}
+
+/// The folder of the repository.
+fn repository(args: &BuildArgs) -> PathBuf {
+    args.output.join("repository")
+}
+
+/// Whose fault a failed run is.
+fn outcome(summary: &Summary) -> Outcome {
+    match summary.category() {
+        Some(Category::Input) => Outcome::BadInput,
+        Some(Category::Environment) => Outcome::Environment,
+        Some(Category::Internal) => Outcome::Bug,
+        Some(Category::Build) | None => Outcome::BuildFailed,
+    }
 }
 
 /// The specs that are to be built; none named means all.

@@ -4,6 +4,7 @@ mod capabilities;
 mod create;
 mod keys;
 mod query;
+mod sign;
 mod verify;
 
 use bedplate_diag::Category;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: RepoCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
         RepoCommand::Capabilities(args) => capabilities::run(&args, ui),
         RepoCommand::Create(args) => create::run(&args, ui),
+        RepoCommand::Sign(args) => sign::run(&args, ui),
         RepoCommand::Verify(args) => verify::run(&args, ui),
         RepoCommand::Query(args) => query::run(&args, ui),
     }

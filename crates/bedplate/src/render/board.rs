@@ -52,6 +52,8 @@ impl Board {
     /// Something happened.
     pub(super) fn take(&mut self, time: Duration, event: &Event) {
         match event {
+            // A run that found its store damaged begins again, and so do its numbers.
+            Event::RunStarted { .. } => *self = Self::default(),
             Event::NodeState { node, name, kind, state, .. } => {
                 let new = Row {
                     name: name.clone(),
@@ -96,7 +98,7 @@ impl Board {
                 }
             }
             Event::Progress(progress) => self.forecast = Some((progress.seconds_left, time)),
-            Event::NodeFinished { .. } | Event::RunStarted { .. } | Event::Note { .. } | Event::RunFinished { .. } => {}
+            Event::NodeFinished { .. } | Event::Note { .. } | Event::RunFinished { .. } => {}
         }
     }
 

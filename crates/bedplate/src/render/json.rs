@@ -50,6 +50,10 @@ impl Lines {
 
 impl Sink for Lines {
     fn event(&mut self, time: Duration, event: &Event) {
+        if matches!(event, Event::RunStarted { .. }) {
+            // The numbers of nodes begin again.
+            self.told.clear();
+        }
         if self.is_too_soon(time, event) {
             return;
         }

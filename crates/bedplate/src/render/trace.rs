@@ -61,10 +61,11 @@ impl Trace {
         }));
     }
 
-    fn write(&mut self) {
+    /// Writes all that there is until now: a run that found its store damaged begins again.
+    fn write(&self) {
         let name = |tid: usize| json!({"name": "thread_name", "ph": "M", "pid": 1, "tid": tid, "args": {"name": format!("worker {tid}")}});
         let mut entries: Vec<Value> = (0..self.workers).map(name).collect();
-        entries.append(&mut self.entries);
+        entries.extend_from_slice(&self.entries);
         let text = format!("{}\n", json!({"displayTimeUnit": "ms", "traceEvents": entries}));
         if let Err(failure) = crate::output::write(&self.path, &text) {
             super::warn(&format!("the trace is not there: {failure}"));

@@ -40,40 +40,32 @@ fn frame(board: &Board, now: Duration) -> Frame {
     Frame { done: board.done(), total: board.total(), line: board.total_line(now), rows }
 }
 
-/// The lower end of a terminal.
-pub(super) struct Screen {
-    board: Board,
-    bars: MultiProgress,
+/// The lower end of a terminal, while a run goes on.
+struct Bars {
+    all: MultiProgress,
     total: ProgressBar,
     rows: Vec<ProgressBar>,
-    drawn: Option<Duration>,
 }
 
-impl Screen {
+impl Bars {
     /// Draws on standard error.
-    pub(super) fn new() -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15));
+    fn new() -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15));
         let style = ProgressStyle::with_template("[{bar:20}] {wide_msg}").expect("the template is ours");
-        let total = bars.add(ProgressBar::new(0).with_style(style.progress_chars("=> ")));
-        Self { board: Board::default(), bars, total, rows: Vec::new(), drawn: None }
+        let total = all.add(ProgressBar::new(0).with_style(style.progress_chars("=> ")));
+        Self { all, total, rows: Vec::new() }
     }
 
-    /// Draws, if that was not done just now.
-    fn draw(&mut self, now: Duration) {
-        if self.drawn.is_some_and(|drawn| now.saturating_sub(drawn) < PAUSE) {
-            return;
-        }
-        self.drawn = Some(now);
-        let frame = frame(&self.board, now);
+    fn draw(&mut self, frame: Frame) {
         while self.rows.len() > frame.rows.len() {
             let bar = self.rows.pop().expect("there are too many rows");
-            self.bars.remove(&bar);
+            self.all.remove(&bar);
         }
         while self.rows.len() < frame.rows.len() {
             let style = ProgressStyle::with_template("{wide_msg}").expect("the template is ours");
             let bar = ProgressBar::new_spinner().with_style(style);
             // The bar of all stays below.
-            self.rows.push(self.bars.insert(self.rows.len(), bar));
+            self.rows.push(self.all.insert(self.rows.len(), bar));
         }
         for (bar, row) in self.rows.iter().zip(frame.rows) {
             bar.set_message(row);
@@ -82,10 +74,44 @@ impl Screen {
         self.total.set_position(frame.done as u64);
         self.total.set_message(frame.line);
     }
+}
 
-    /// Writes a line that stays, above the rows.
-    fn say(&self, line: &str) {
-        let _ = self.bars.println(line);
+impl Drop for Bars {
+    /// Whatever ends the run, the screen is clean.
+    fn drop(&mut self) {
+        let _ = self.all.clear();
+    }
+}
+
+/// A terminal.
+pub(super) struct Screen {
+    board: Board,
+    /// None before and after a run.
+    bars: Option<Bars>,
+    drawn: Duration,
+}
+
+impl Screen {
+    /// A terminal on standard error.
+    pub(super) fn new() -> Self {
+        Self { board: Board::default(), bars: None, drawn: Duration::ZERO }
+    }
+
+    /// Draws, if that was not done just now.
+    fn draw(&mut self, now: Duration) {
+        if let Some(bars) = self.bars.as_mut().filter(|_| now.saturating_sub(self.drawn) >= PAUSE) {
+            bars.draw(frame(&self.board, now));
+            self.drawn = now;
+        }
+    }
+
+    /// Writes lines that stay, above the rows.
+    fn say(&self, text: &str) {
+        // There is no one left to tell if the terminal is gone.
+        let _ = match &self.bars {
+            Some(bars) => bars.all.println(text),
+            None => std::io::stderr().write_all(format!("{text}\n").as_bytes()),
+        };
     }
 }
 
@@ -97,10 +123,10 @@ impl Sink for Screen {
         }
         self.board.take(time, event);
         match event {
+            Event::RunStarted { .. } => self.bars = Some(Bars::new()),
             Event::RunFinished { summary } => {
-                let _ = self.bars.clear();
-                self.bars.set_draw_target(ProgressDrawTarget::hidden());
-                let _ = std::io::stderr().write_all(report::report(&self.board, summary).as_bytes());
+                self.bars = None;
+                self.say(report::report(&self.board, summary).trim_end());
             }
             Event::NodeState { state: State::Running, .. } | Event::Progress(_) => self.draw(time),
             _ => {}
@@ -109,12 +135,5 @@ impl Sink for Screen {
 
     fn tick(&mut self, time: Duration) {
         self.draw(time);
-    }
-}
-
-impl Drop for Screen {
-    /// Whatever ends the run, the screen is clean.
-    fn drop(&mut self) {
-        let _ = self.bars.clear();
     }
 }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -27,12 +28,17 @@ struct World {
 
 /// A spec without compiled code: tags, build, install and check are given.
 fn spec(name: &str, tags: &str, build: &str, install: &str, check: &str) -> String {
-    let mut text = format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n{tags}");
-    let _ = write!(text, "%description\nText.\n%build\n{build}\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n{install}\n");
+    let mut text =
+        format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n{tags}");
+    let _ = write!(
+        text,
+        "%description\nText.\n%build\n{build}\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n{install}\n"
+    );
     if !check.is_empty() {
         let _ = write!(text, "%check\n{check}\n");
     }
-    let _ = write!(text, "%files\n/usr/share/{name}\n%changelog\n* Mon Nov 02 2026 A <a@example.org> - 1.0-1\n- One.\n");
+    let _ =
+        write!(text, "%files\n/usr/share/{name}\n%changelog\n* Mon Nov 02 2026 A <a@example.org> - 1.0-1\n- One.\n");
     text
 }
 
@@ -57,6 +63,13 @@ impl World {
         command
     }
 
+    /// A command that needs the store alone.
+    fn command_of(&self, arguments: &[&str]) -> Command {
+        let mut command = self.env.command(arguments);
+        command.arg("--store").arg(&self.store);
+        command
+    }
+
     fn build(&self, arguments: &[&str]) -> Answer {
         let mut all = vec!["build", "--key", "key.asc", "--events", "events.jsonl"];
         all.extend(arguments);
@@ -74,7 +87,10 @@ impl World {
                 "node_state" => {
                     let name = format!("{} {}", event["kind"].as_str().unwrap(), event["name"].as_str().unwrap());
                     names.insert(node, name.clone());
-                    ended.entry(name).or_insert_with(String::new).clone_from(&event["state"].as_str().unwrap().to_owned());
+                    ended
+                        .entry(name)
+                        .or_insert_with(String::new)
+                        .clone_from(&event["state"].as_str().unwrap().to_owned());
                 }
                 "node_finished" if event["cached"] == true => {
                     ended.insert(format!("cached {}", names[&node]), String::new());
@@ -82,7 +98,8 @@ impl World {
                 _ => {}
             }
         }
-        let cached: Vec<String> = ended.keys().filter_map(|key| key.strip_prefix("cached ")).map(str::to_owned).collect();
+        let cached: Vec<String> =
+            ended.keys().filter_map(|key| key.strip_prefix("cached ")).map(str::to_owned).collect();
         ended.retain(|key, _| !key.starts_with("cached "));
         for name in cached {
             ended.insert(name, "cached".to_owned());
@@ -118,7 +135,7 @@ fn only_what_a_change_reaches_is_built_again() {
     world.build(&["--all"]).exits(0);
     world.assert_ended(&[("build app", "done"), ("build lib", "done"), ("check lib", "done")]);
     let out = world.env.path().join("out/repository");
-    assert!(out.join("repodata/repomd.xml").is_file() && out.join("repodata/repomd.xml.asc").is_file());
+    assert!(out.join("os/repodata/repomd.xml").is_file() && out.join("os/repodata/repomd.xml.asc").is_file());
 
     let nothing = [("build app", "cached"), ("build lib", "cached"), ("check lib", "cached")];
     world.build(&["--all"]).exits(0);
@@ -141,7 +158,11 @@ fn only_what_a_change_reaches_is_built_again() {
     world.add("lib", &text);
     let why = world.env.answer(world.command(&["why-rebuild"])).exits(0);
     assert!(why.stdout.contains("lib: would be built, because\n  spec changed: "), "{}", why.stdout);
-    assert!(why.stdout.contains("app: would be built, because\n  lib is built first, and may change\n"), "{}", why.stdout);
+    assert!(
+        why.stdout.contains("app: would be built, because\n  lib is built first, and may change\n"),
+        "{}",
+        why.stdout
+    );
     world.build(&["--all"]).exits(0);
     world.assert_ended(&[("build app", "cached"), ("build lib", "done"), ("check lib", "done")]);
 
@@ -152,7 +173,11 @@ fn only_what_a_change_reaches_is_built_again() {
     world.build(&["--all"]).exits(0);
     world.assert_ended(&[("build app", "done"), ("build lib", "done"), ("check lib", "done")]);
     let why = world.env.answer(world.command(&["why-rebuild"])).exits(0);
-    assert!(why.stdout.contains("app: up to date; it was last built because\n  package lib-1.0-1.noarch changed: "), "{}", why.stdout);
+    assert!(
+        why.stdout.contains("app: up to date; it was last built because\n  package lib-1.0-1.noarch changed: "),
+        "{}",
+        why.stdout
+    );
 }
 
 /// What a spec does that a build must not, and what the report of its failure says.
@@ -161,11 +186,27 @@ fn violations(outside: &Path) -> Vec<(&'static str, String, &'static str)> {
     vec![
         ("tcp", "exec 3<>/dev/tcp/192.0.2.1/80".to_owned(), "tried to reach 192.0.2.1 port 80 over TCP"),
         ("udp", "echo x > /dev/udp/192.0.2.1/9".to_owned(), "tried to reach 192.0.2.1 port 9 over UDP"),
-        ("dns", "echo x > /dev/udp/192.0.2.1/53".to_owned(), "tried to look up a name by DNS (server 192.0.2.1 port 53)"),
-        ("host-file", format!("cat {outside}/secret"), "exists on this machine, but a build sees only its declared inputs"),
-        ("outside", "touch /usr/bin/evil".to_owned(), "`/usr/bin/evil`: a build may write only below /build, /tmp and /var/tmp"),
+        (
+            "dns",
+            "echo x > /dev/udp/192.0.2.1/53".to_owned(),
+            "tried to look up a name by DNS (server 192.0.2.1 port 53)",
+        ),
+        (
+            "host-file",
+            format!("cat {outside}/secret"),
+            "exists on this machine, but a build sees only its declared inputs",
+        ),
+        (
+            "outside",
+            "touch /usr/bin/evil".to_owned(),
+            "`/usr/bin/evil`: a build may write only below /build, /tmp and /var/tmp",
+        ),
         ("tool", "gcc --version".to_owned(), "`/usr/bin/gcc` is not in the build root: gcc (seed, group c) has it"),
-        ("other-build", format!("cat {outside}/store/work"), "exists on this machine, but a build sees only its declared inputs"),
+        (
+            "other-build",
+            format!("cat {outside}/store/work"),
+            "exists on this machine, but a build sees only its declared inputs",
+        ),
         ("fork-bomb", "for i in $(seq 2000); do sleep 100 & done; wait".to_owned(), "processes"),
         ("disk", "dd if=/dev/zero of=big bs=1M count=500".to_owned(), "disk"),
         ("endless", "while :; do sleep 1; done".to_owned(), "30 s"),
@@ -256,4 +297,117 @@ fn mistakes_are_told_before_anything_starts() {
     world.env.write("specs/a/missing.txt", "x");
     world.build(&["--all"]).exits(2).says("`nowhere`");
     assert!(files(&world.env.path().join("specs")).len() == 2);
+}
+
+/// A world with a store of its own, which begins as the shared one: hard links, as nothing in a store is changed in place.
+fn world_with_its_own_store() -> World {
+    let warm = World::new();
+    warm.add("warm", &spec("warm", "", "true", "", ""));
+    warm.build(&["--all"]).exits(0);
+    let world = World { env: TestEnv::new(), store: PathBuf::new() };
+    let store = world.env.path().join("own store");
+    std::fs::create_dir_all(store.join("work")).unwrap();
+    for entry in std::fs::read_dir(shared_store()).unwrap().flatten().filter(|entry| entry.file_name() != "work") {
+        let copied = Command::new("cp").args(["-al", "--"]).arg(entry.path()).arg(&store).status().unwrap();
+        assert!(copied.success());
+    }
+    World { store, ..world }
+}
+
+/// Some specs that take a moment each and need each other.
+fn chain_of_specs(world: &World, own: &str) {
+    for number in 1..=4 {
+        let needs = if number == 1 { String::new() } else { format!("BuildRequires: part{}\n", number - 1) };
+        let build = format!("sleep 0.3; echo {own} > made; head -c 300000 /dev/zero | tr '\\0' x >> made");
+        let name = format!("part{number}");
+        let install = format!("cp made %{{buildroot}}/usr/share/{name}/");
+        world.add(&name, &spec(&name, &needs, &build, &install, "sleep 0.2"));
+    }
+}
+
+#[test]
+fn a_killed_build_goes_on_and_leaves_nothing() {
+    let world = world_with_its_own_store();
+    chain_of_specs(&world, &world.env.path().display().to_string());
+    // Moments that differ from run to run, as far as machines do.
+    let mut moment = std::process::id();
+    for _ in 0..6 {
+        moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut child =
+            world.command(&["build", "--all", "-j", "2", "--key", "key.asc"]).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(u64::from(moment % 4000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    world.build(&["--all"]).exits(0);
+    world.build(&["--all"]).exits(0);
+    assert!(world.ended().values().all(|state| state == "cached"), "{:?}", world.ended());
+    world.env.answer(world.command_of(&["store", "verify"])).exits(0);
+    let left: Vec<_> =
+        std::fs::read_dir(world.store.join("work")).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let own = world.env.path().display().to_string();
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let text = |name: &str| std::fs::read(process.path().join(name)).unwrap_or_default();
+        for name in ["cmdline", "mountinfo"] {
+            let text = String::from_utf8_lossy(&text(name)).into_owned();
+            assert!(!text.contains(&own), "{}: {text}", process.path().display());
+        }
+    }
+}
+
+#[test]
+fn two_builds_at_once_share_a_store() {
+    let world = World::new();
+    chain_of_specs(&world, &format!("at once {}", world.env.path().display()));
+    let start = |out: &str| {
+        let mut command = world.command(&["build", "--all", "--key", "key.asc", "-o", out]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start("one"), start("two")];
+    for child in both {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let (one, two) = (repository(&world.env.path().join("one")), repository(&world.env.path().join("two")));
+    assert!(one == two && one.len() > 8, "{:?}", one.keys());
+}
+
+/// The files of a repository, by their paths in it.
+fn repository(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let root = out.join("repository");
+    let cut = root.display().to_string();
+    files(&root).into_iter().map(|(path, bytes)| (path[cut.len()..].to_owned(), bytes)).collect()
+}
+
+#[test]
+fn path_date_and_jobs_change_no_bit() {
+    let (one, two) = (world_with_its_own_store(), world_with_its_own_store());
+    let own = one.env.path().display().to_string();
+    let key = one.env.path().join("shared-key.asc").display().to_string();
+    Command::new(PROGRAM).args(["key", "create", "--key", &key]).env("HOME", one.env.path()).output().unwrap();
+    for world in [&one, &two] {
+        chain_of_specs(world, &own);
+        let build = "date > when; nproc > /dev/null; hostname >> when; id -un >> when; touch a b c; ls > list";
+        let install = "cp when list %{buildroot}/usr/share/facts/\ngzip -nk %{buildroot}/usr/share/facts/list";
+        world.add("facts", &spec("facts", "", build, install, ""));
+        // What a script asks of the clock is the script's fault; all else has to be the same.
+        let text = std::fs::read_to_string(world.env.path().join("specs/facts/facts.spec")).unwrap();
+        world.add("facts", &text.replace("date >", "date -u -d @${SOURCE_DATE_EPOCH} >"));
+    }
+    let build = |world: &World, jobs: &str, date: &str| {
+        let mut command = Command::new("faketime");
+        let inner = world.command(&["build", "--all", "--key", &key, "-j", jobs]);
+        command.arg(date).arg(inner.get_program()).args(inner.get_args()).current_dir(world.env.path());
+        command.env("HOME", world.env.path());
+        world.env.answer(command).exits(0);
+    };
+    build(&one, "1", "2027-01-02 03:04:05");
+    build(&two, "4", "2031-10-11 12:13:14");
+    let (first, second) = (repository(&one.env.path().join("out")), repository(&two.env.path().join("out")));
+    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
+    for (path, bytes) in &first {
+        assert!(bytes == &second[path], "{path} differs");
+    }
+    assert!(first.len() > 12);
 }

@@ -113,6 +113,19 @@ fn a_trace_has_phases_inside_of_jobs_and_no_worker_does_two_things() {
 }
 
 #[test]
+fn a_run_that_begins_again_counts_anew() {
+    let env = TestEnv::new();
+    let of = |name: &str| std::fs::read_to_string(recorded(name)).unwrap();
+    let note = "{\"seconds\":155.1,\"event\":\"note\",\"message\":\"once more\"}\n";
+    env.write("twice.jsonl", format!("{}{note}{}", of("good"), of("failed")));
+    let answer = env.run(&["replay", "twice.jsonl", "--trace", "trace.json"]).exits(0);
+    answer.says("5 done, 1 there already").says("note: once more").says("zlib: done in 12.0 s (1 of 14)");
+    let trace: Value = serde_json::from_slice(&std::fs::read(env.path().join("trace.json")).unwrap()).unwrap();
+    let names = trace["traceEvents"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+    assert_eq!(names.filter(|name| ["gcc", "xz"].contains(name)).count(), 2, "both runs are in it");
+}
+
+#[test]
 fn what_is_no_stream_of_events_is_refused_with_its_line() {
     let env = TestEnv::new();
     env.write("none.jsonl", "{\"seconds\":0,\"event\":\"phase\",\"node\":0,\"phase\":\"%prep\"}\n");

@@ -169,3 +169,31 @@ fn a_signature_is_checked_with_the_keys_of_the_command_line() {
     env.run(&["repo", "verify", "--key", "none.key", "rpms"]).exits(3).says("none.key");
     let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", home.path()).status();
 }
+
+#[test]
+fn a_repository_is_signed_and_its_signatures_verified() {
+    let env = packages();
+    env.run(&["key", "show", "--key", "key.asc"]).exits(2).says("key.asc").says("`bedplate key create` makes a key");
+    let made = env.run(&["key", "create", "--key", "key.asc", "--user", "Ada Moss <ada@example.org>"]).exits(0);
+    assert!(made.stdout.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----"), "{}", made.stdout);
+    env.write("key.pub", &made.stdout);
+    env.run(&["key", "show", "--key", "key.asc"]).exits(0).prints(&made.stdout).says("of Ada Moss <ada@example.org>");
+    let facts = env.run(&["key", "show", "--key", "key.asc", "--json"]).exits(0).json();
+    assert_eq!((&facts[0]["algorithm"], &facts[0]["path"]), (&"ed25519".into(), &"key.asc".into()));
+    env.run(&["key", "create", "--key", "key.asc"]).exits(3).says("key.asc");
+
+    let verify = ["repo", "verify", "--packages", "--key", "key.pub", "rpms"];
+    env.run(&["repo", "create", "rpms"]).exits(0);
+    env.run(&verify).exits(2).says("[unsigned]");
+    env.run(&["repo", "sign", "--key", "key.asc", "rpms"]).exits(0).says("rpms: 2 packages signed by ");
+    env.run(&verify).exits(0).says("2 packages checked, 0 errors");
+    let first = std::fs::read(env.path().join("rpms/tool-1-2.noarch.rpm")).unwrap();
+    env.run(&["repo", "sign", "--key", "key.asc", "rpms"]).exits(0).says("0 packages signed by ").says(", 2 before");
+    assert_eq!(std::fs::read(env.path().join("rpms/tool-1-2.noarch.rpm")).unwrap(), first);
+
+    env.run(&["key", "create", "--key", "other.asc"]).exits(0);
+    env.run(&["repo", "sign", "--key", "other.asc", "rpms"]).exits(2).says("[bad-package-signature]");
+    env.run(&verify).exits(0);
+    env.run(&["repo", "sign", "--key", "other.asc", "--replace", "rpms"]).exits(0).says("2 packages signed");
+    env.run(&verify).exits(2).says("[bad-signature]").says("which is not in the keyring");
+}

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &CreateArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let counter = ui.counter(format!("{}: packages read", args.folder));
     let progress = |done, total| counter.show(done, total);
     let (epoch, changelogs, progress) = (args.epoch, args.changelogs, Some(&progress as &Progress<'_>));
-    let options = CreateOptions { compression, epoch, changelogs, progress };
+    let options = CreateOptions { compression, epoch, changelogs, sign: None, progress };
     let made = super::on_threads(args.jobs, || create(Path::new(&args.folder), &options))?;
     drop(counter);
     match made {

@@ -1,11 +1,13 @@
 //! `bedplate seed lock`.
 
-use bedplate_seed::{Change, Lock, LockedPackage};
+use bedplate_apt::Apt;
+use bedplate_cas::Store;
+use bedplate_seed::{Change, Lock, LockedPackage, SeedRoots};
 
 use crate::cli::SeedLockArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{many, write};
-use crate::seed::{SeedFiles, apt};
+use crate::seed::{SeedFiles, SeedTeller, apt};
 use crate::store;
 use crate::ui::Ui;
 
@@ -16,7 +18,8 @@ pub(crate) fn run(args: &SeedLockArgs, ui: &Ui) -> Result<Outcome, Failure> {
     ui.summary("seed: fetching the lists of packages");
     let apt = apt(&store, suite)?;
     apt.update()?;
-    let new = Lock::resolve(&files.definition, &apt, suite)?;
+    let mut new = Lock::resolve(&files.definition, &apt, suite)?;
+    add_libraries(&mut new, &files, &store, &apt, ui)?;
     ui.diagnostics(&files.check(&new), &files.sources);
     let old = files.lock.clone().unwrap_or_default();
     let changes = old.changes(&new);
@@ -35,6 +38,18 @@ pub(crate) fn run(args: &SeedLockArgs, ui: &Ui) -> Result<Outcome, Failure> {
         if is_same { "as it was".to_owned() } else { many(changes.len(), "change") }
     ));
     Ok(Outcome::Good)
+}
+
+/// Adds to each package what its shared libraries provide. They are read from the packages themselves.
+fn add_libraries(lock: &mut Lock, files: &SeedFiles, store: &Store, apt: &Apt, ui: &Ui) -> Result<(), Failure> {
+    let teller = SeedTeller::new(ui);
+    let temporary = std::env::temp_dir();
+    let roots = SeedRoots { store, definition: &files.definition, lock, apt, temporary: &temporary };
+    let mut libraries = roots.libraries(&|progress| teller.tell(progress))?;
+    for (name, package) in &mut lock.packages {
+        package.provides = libraries.remove(name).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// A change as people read it; the same version may have other bytes, or other needs.
@@ -58,6 +73,9 @@ fn what_else(old: &LockedPackage, new: &LockedPackage) -> String {
     let added = new.depends.difference(&old.depends).map(|name| format!("+{name}"));
     let removed = old.depends.difference(&new.depends).map(|name| format!("-{name}"));
     let needs: Vec<String> = added.chain(removed).collect();
+    if needs.is_empty() && old.provides != new.provides {
+        return "other libraries".to_owned();
+    }
     if needs.is_empty() { "another place or mark".to_owned() } else { format!("needs {}", needs.join(" ")) }
 }
 
@@ -76,6 +94,7 @@ mod tests {
             size: 1,
             is_essential: false,
             depends: depends.iter().map(|name| (*name).to_owned()).collect(),
+            provides: Vec::new(),
         };
         let (one, two) = (package("1", 1, &["b"]), package("2", 2, &["b"]));
         let (bytes, needs) = (package("1", 3, &["b"]), package("1", 1, &["c"]));

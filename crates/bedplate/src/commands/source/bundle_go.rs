@@ -77,9 +77,8 @@ fn lock(args: &BundleGoArgs, path: &Path, apt: &Apt, ui: &Ui) -> Result<GoLock, 
     };
     let suite = args.suite.clone().or_else(|| Some(old.as_ref()?.suite.clone()));
     let Some(wanted) = wanted else { return Ok(old.unwrap_or_default()) };
-    if args.update {
-        apt.update().map_err(super::apt_failure)?;
-    }
+    let newest = args.update.then(|| apt.updated()).transpose().map_err(super::apt_failure)?;
+    let apt = newest.as_ref().unwrap_or(apt);
     let lock = GoLock::resolve(apt, &suite.unwrap_or_else(|| "sid".to_owned()), wanted).map_err(failure)?;
     output::write(&shown, &lock.text())?;
     ui.summary(&format!("{shown}: {} pinned", many(lock.packages.len(), "package")));

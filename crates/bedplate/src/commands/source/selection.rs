@@ -120,7 +120,10 @@ fn read(path: &SpecPath, found: Evaluation) -> Read {
         .collect();
     let text = found.sources.iter().position(|source| source.name() == path.shown);
     let text = text.map(|at| SourceId(u32::try_from(at).unwrap_or(u32::MAX)));
-    let files = found.spec.sources.iter().map(|source| SpecFile {
+    // As people count, not as rpm keeps them.
+    let mut all: Vec<_> = found.spec.sources.iter().collect();
+    all.sort_by_key(|source| (source.is_patch, source.number));
+    let files = all.into_iter().map(|source| SpecFile {
         name: source.name.clone(),
         location: source.full.clone(),
         span: text.and_then(|text| tag_span(&found.sources, text, source.number, source.is_patch)),

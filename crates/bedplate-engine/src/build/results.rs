@@ -1,0 +1,91 @@
+//! What builds made, from run to run: one document for each spec, and the repository of all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use bedplate_cas::{Digest, Store, StoreError};
+use bedplate_sign::Signer;
+
+use super::plan::SpecResult;
+use crate::publish::{Publication, PublishError, Published, publish};
+
+const RESULT: &str = "result";
+
+/// Remembers results, for runs that build only a part of the specs.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn save(store: &Store, results: &BTreeMap<String, SpecResult>) -> Result<(), StoreError> {
+    for (name, result) in results {
+        let text = serde_json::to_vec(result).unwrap_or_default();
+        if store.document(RESULT, name)?.as_ref() != Some(&text) {
+            store.set_root(&format!("result-{name}"), &result.digests())?;
+            store.set_document(RESULT, name, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Publishes the packages of all specs of a workspace: those of this run, and of specs that it did not look at what was built last.
+///
+/// # Errors
+/// Why nothing was published.
+pub fn publish_all(
+    folder: &Path,
+    store: &Store,
+    specs: &BTreeSet<String>,
+    results: &BTreeMap<String, SpecResult>,
+    signer: &dyn Signer,
+) -> Result<Published, PublishError> {
+    let mut packages = Vec::new();
+    for name in specs {
+        let earlier = match results.get(name) {
+            Some(_) => None,
+            None => store.document(RESULT, name)?.and_then(|text| serde_json::from_slice::<SpecResult>(&text).ok()),
+        };
+        let Some(result) = results.get(name).or(earlier.as_ref()) else { continue };
+        let files = result.built.packages.iter().map(|one| (&one.file, &one.rpm, &one.identity));
+        for (file, rpm, identity) in files.chain(result.source.iter().map(|one| (&one.file, &one.rpm, &one.identity))) {
+            // Of a spec that was not looked at now, a package may be gone from the store: the next build of it makes it again.
+            let Some(path) = store.place_of(rpm) else { continue };
+            let publication = Publication::new(path, file)?;
+            let identity = Digest::from_parts(identity, 0).ok().map(|digest| digest.hash);
+            packages.push(match identity {
+                Some(identity) => publication.with_content(identity),
+                None => publication,
+            });
+        }
+    }
+    publish(folder, &packages, signer, store)
+}
+
+/// Finds results whose packages were damaged in the store, and forgets them; gives the names of their specs.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn forget_damaged(store: &Store, results: &BTreeMap<String, SpecResult>) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for (name, result) in results {
+        let mut is_lost = false;
+        for digest in result.built.packages.iter().map(|one| one.rpm).chain(result.source.iter().map(|one| one.rpm)) {
+            match store.path_of(&digest) {
+                Ok(_) => {}
+                Err(error) if error.lost().is_some() => is_lost = true,
+                Err(error) => return Err(error),
+            }
+        }
+        if is_lost {
+            result.actions.iter().try_for_each(|action| store.forget(action))?;
+            found.push(name.clone());
+        }
+    }
+    Ok(found)
+}
+
+impl SpecResult {
+    /// What has to stay in the store for this result.
+    fn digests(&self) -> Vec<Digest> {
+        let packages = self.built.packages.iter().flat_map(|one| one.tree.into_iter().chain([one.rpm]));
+        packages.chain(self.source.iter().map(|one| one.rpm)).collect()
+    }
+}
