@@ -109,6 +109,10 @@ pub fn run<P: Plan>(
     events.emit(&Event::RunStarted { version: EVENTS_VERSION, tool: options.tool.clone(), jobs, nodes });
     let (sender, receiver) = sync_channel(WAITING_MESSAGES);
     std::thread::scope(|scope| {
+        // If the plan or a sink panics, workers must not wait for a dispatcher that is gone: nobody receives then, and the flag
+        // ends them.
+        let receiver = receiver;
+        let _stop = StopOnPanic(cancel);
         let spawn = |job: P::Job, context: WorkerContext| {
             let sender = sender.clone();
             scope.spawn(move || {
@@ -133,6 +137,17 @@ pub fn run<P: Plan>(
         }
         run.finish()
     })
+}
+
+/// Ends all jobs if the dispatcher panics.
+struct StopOnPanic<'a>(&'a Cancel);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
+    }
 }
 
 /// What a panic says, as a failure.

@@ -16,8 +16,9 @@ use crate::units::show_bytes;
 /// A seed file and its lock.
 pub(crate) struct SeedFiles {
     pub(crate) definition: Definition,
-    /// Nothing if there is no lock yet.
+    /// Nothing if there is no lock yet, or none that can be read.
     pub(crate) lock: Option<Lock>,
+    is_lock_bad: bool,
     pub(crate) lock_path: PathBuf,
     pub(crate) sources: Sources,
     /// The place of the lock as a whole.
@@ -25,36 +26,38 @@ pub(crate) struct SeedFiles {
 }
 
 impl SeedFiles {
-    /// Reads both; what is wrong with them is reported.
+    /// Reads both; what is wrong with them is reported. A bad lock is refused only where one is needed: it can be written anew.
     pub(crate) fn read(path: &Path, ui: &Ui) -> Result<Self, Failure> {
         let mut sources = Sources::new();
         let mut mistakes = Vec::new();
         let (_, definition) = parse(path, &mut sources, &mut mistakes, Definition::parse)?;
         let lock_path = path.with_extension("lock");
-        let mut whole_lock = Span::new(SourceId(0), 0, 0);
-        let mut lock = None;
+        let (mut lock, mut whole_lock, mut is_lock_bad) = (None, Span::new(SourceId(0), 0, 0), false);
         if lock_path.exists() {
             let (id, found) = parse(&lock_path, &mut sources, &mut mistakes, Lock::parse)?;
+            is_lock_bad = found.is_none();
             (whole_lock, lock) = (Span::new(id, 0, 0), found);
         }
         ui.diagnostics(&mistakes, &sources);
-        match definition {
-            Some(definition) if mistakes.is_empty() => Ok(Self { definition, lock, lock_path, sources, whole_lock }),
-            _ => Err(Failure::input(format!("{} or its lock has mistakes", path.display()))),
-        }
+        let bad = || Failure::input(format!("{} has mistakes", path.display()));
+        let definition = definition.ok_or_else(bad)?;
+        Ok(Self { definition, lock, is_lock_bad, lock_path, sources, whole_lock })
     }
 
     /// The lock. It is refused if it does not fit the seed file; versions that differ are reported.
     pub(crate) fn checked_lock(&self, ui: &Ui) -> Result<&Lock, Failure> {
+        const HINT: &str = "`bedplate seed lock` writes it anew";
+        let path = self.lock_path.display();
         let Some(lock) = &self.lock else {
-            return Err(Failure::input(format!("there is no lock {}", self.lock_path.display()))
-                .hint("`bedplate seed lock` writes it"));
+            return Err(match self.is_lock_bad {
+                true => Failure::input(format!("{path} has mistakes")).hint(HINT),
+                false => Failure::input(format!("there is no lock {path}")).hint("`bedplate seed lock` writes it"),
+            });
         };
         let found = self.check(lock);
         ui.diagnostics(&found, &self.sources);
         if found.iter().any(Diagnostic::is_error) {
-            return Err(Failure::input(format!("{} does not fit the seed file", self.lock_path.display()))
-                .hint("`bedplate seed lock` writes it anew"));
+            return Err(Failure::input(format!("{path} does not fit the seed file")).hint(HINT));
         }
         Ok(lock)
     }

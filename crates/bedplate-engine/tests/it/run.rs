@@ -194,6 +194,24 @@ fn a_worker_that_panics_is_our_bug_and_the_run_goes_on() {
 }
 
 #[test]
+fn a_plan_that_panics_leaves_no_worker_behind() {
+    let mut named = Named::new("quick, loud");
+    named.hook = Box::new(|_, _| panic!("the plan is wrong"));
+    let cancel = Cancel::new();
+    let run = || {
+        go(named, &options(2, OnFailure::Stop), &cancel, |name, context| {
+            while name == "loud" && !context.cancel.is_cancelled() {
+                context.output("more");
+            }
+            End::Done(())
+        })
+    };
+    // That it comes back at all is the point: it waits for its workers.
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).err().unwrap();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"the plan is wrong"));
+}
+
+#[test]
 fn a_flood_of_output_waits_for_nobody_for_ever() {
     let ran = go(Named::new("loud, b: loud"), &options(2, OnFailure::Stop), &Cancel::new(), |name, context| {
         context.phase("%build");

@@ -15,6 +15,7 @@ mod output;
 mod query;
 mod render;
 mod repo;
+mod seed;
 mod solve;
 mod source;
 mod store;
