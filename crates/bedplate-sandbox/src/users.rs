@@ -1,11 +1,13 @@
-//! The users of a sandbox: root, the builder and nobody, and who they are outside.
+//! The users of a sandbox, and who they are outside.
 //!
 //! ```text
-//! inside   outside
-//!      0   ourselves, who own the store
-//!   1000   as root: an id that belongs to no user; else the first of our sub-ids
-//!  65534   as root: nobody; else the second of our sub-ids, if we have two
+//! inside       outside
+//!          0   ourselves, who own the store
+//! 1 to 65534   as root: ids that belong to no user; else our sub-ids
 //! ```
+//!
+//! The builder is 1000, nobody is 65534. The others are nobody who runs: tests put them into access lists. Who has fewer ids
+//! gets the builder and, if there is one more, nobody; then such tests fail.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -17,8 +19,16 @@ use crate::channel::Report;
 
 const NOBODY: u32 = 65534;
 
-/// In the range that containers take for themselves by convention, so that it is nobody's.
-const PREFERRED_BUILDER: u32 = 0x7000_0000 + BUILDER;
+/// In the range that containers take for themselves by convention, so that it is nobody's: who 0 would be.
+const PREFERRED: Range = Range { first: 0x7000_0000, count: NOBODY + 1 };
+
+/// So many ids inside, from the first number, are those outside from the second number.
+type Mapped = (u32, u32, u32);
+
+/// Root, and all others in the range that comes after an id.
+fn all_users(own: u32, before: u32) -> Vec<Mapped> {
+    vec![(0, own, 1), (1, before + 1, NOBODY)]
+}
 
 /// A user or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +76,12 @@ struct Range {
 
 impl Range {
     fn holds(self, id: u32) -> bool {
-        id.checked_sub(self.first).is_some_and(|offset| offset < self.count)
+        self.holds_all(Self { first: id, count: 1 })
+    }
+
+    fn holds_all(self, other: Self) -> bool {
+        let offset = other.first.checked_sub(self.first);
+        offset.is_some_and(|offset| offset.checked_add(other.count).is_some_and(|end| end <= self.count))
     }
 }
 
@@ -79,10 +94,11 @@ pub(crate) fn map(process: Pid) -> Result<(), Report> {
 fn map_as_root(process: Pid, kind: Kind) -> Result<(), String> {
     let file = format!("/proc/self/{}", kind.map_file());
     let ranges = fs::read_to_string(&file).map_err(|error| format!("read `{file}`: {error}"))?;
-    let pairs = root_pairs(kind.own(), &parse_map(&ranges)).ok_or_else(|| {
+    let mapped = mapped_by_root(kind.own(), &parse_map(&ranges)).ok_or_else(|| {
         format!("`{file}` has only one id: this container must be started with a range of ids for its users")
     })?;
-    let text: String = pairs.iter().map(|(inside, outside)| format!("{inside} {outside} 1\n")).collect();
+    let text: String =
+        mapped.iter().map(|(inside, outside, count)| format!("{inside} {outside} {count}\n")).collect();
     let file = format!("/proc/{process}/{}", kind.map_file());
     fs::write(&file, text).map_err(|error| format!("give the sandbox its users: write `{file}`: {error}"))
 }
@@ -97,23 +113,22 @@ fn parse_map(text: &str) -> Vec<Range> {
     text.lines().filter_map(line).collect()
 }
 
-/// Who the three users are outside, if we have `ranges` of ids.
-fn root_pairs(own: u32, ranges: &[Range]) -> Option<Vec<(u32, u32)>> {
-    let builder = if ranges.iter().any(|range| range.holds(PREFERRED_BUILDER)) {
-        PREFERRED_BUILDER
-    } else {
-        // The last of the largest range: the first ones are those of real users.
-        let largest = ranges.iter().max_by_key(|range| range.count)?;
-        largest.first.checked_add(largest.count)?.checked_sub(1)?
-    };
+/// Who the users are outside, if we have `ranges` of ids.
+fn mapped_by_root(own: u32, ranges: &[Range]) -> Option<Vec<Mapped>> {
+    if ranges.iter().any(|range| range.holds_all(PREFERRED)) && !PREFERRED.holds(own) {
+        return Some(all_users(own, PREFERRED.first));
+    }
+    // The last of the largest range: the first ones are those of real users.
+    let largest = ranges.iter().max_by_key(|range| range.count)?;
+    let builder = largest.first.checked_add(largest.count)?.checked_sub(1)?;
     if builder == own {
         return None;
     }
-    let mut pairs = vec![(0, own), (BUILDER, builder)];
+    let mut mapped = vec![(0, own, 1), (BUILDER, builder, 1)];
     if builder != NOBODY && ranges.iter().any(|range| range.holds(NOBODY)) {
-        pairs.push((NOBODY, NOBODY));
+        mapped.push((NOBODY, NOBODY, 1));
     }
-    Some(pairs)
+    Some(mapped)
 }
 
 fn map_by_tool(process: Pid, kind: Kind) -> Result<(), String> {
@@ -126,18 +141,11 @@ fn map_by_tool(process: Pid, kind: Kind) -> Result<(), String> {
         "give `{name}` a range of ids (as root: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}`)"
     );
     let text = fs::read_to_string(file).map_err(|error| format!("read `{file}`: {error}; {fix}"))?;
-    let ids = sub_ids(&text, &name, user);
-    let Some(&builder) = ids.first() else {
-        return Err(format!("`{file}` has no ids for `{name}`, and a build does not run as its user; {fix}"));
-    };
+    let mapped = mapped_by_tool(own, &sub_ids(&text, &name, user))
+        .ok_or_else(|| format!("`{file}` has no ids for `{name}`, and a build does not run as its user; {fix}"))?;
     let mut arguments = vec![process.to_string()];
-    let mut pair = |inside: u32, outside: u32| {
-        arguments.extend([inside.to_string(), outside.to_string(), "1".to_owned()]);
-    };
-    pair(0, own);
-    pair(BUILDER, builder);
-    if let Some(&nobody) = ids.get(1) {
-        pair(NOBODY, nobody);
+    for (inside, outside, count) in mapped {
+        arguments.extend([inside, outside, count].map(|number| number.to_string()));
     }
     let tool = kind.tool();
     let path = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"]
@@ -165,19 +173,26 @@ fn user_name(passwd: &str, user: u32) -> Option<String> {
     })
 }
 
-/// The first two sub-ids of a user, who is named or numbered there.
-fn sub_ids(text: &str, name: &str, user: u32) -> Vec<u32> {
-    let mut ids = Vec::new();
-    for line in text.lines() {
-        let mut fields = line.split(':');
-        let (Some(owner), Some(first), Some(count)) = (fields.next(), fields.next(), fields.next()) else { continue };
-        let (Ok(first), Ok(count)) = (first.parse::<u32>(), count.trim().parse::<u32>()) else { continue };
-        if owner == name || owner.parse() == Ok(user) {
-            ids.extend((first..first.saturating_add(count)).take(2));
-        }
+/// Who the users are outside, if we have these sub-ids.
+fn mapped_by_tool(own: u32, ids: &[Range]) -> Option<Vec<Mapped>> {
+    if let Some(range) = ids.iter().find(|range| range.count >= NOBODY && range.first > 0) {
+        return Some(all_users(own, range.first - 1));
     }
-    ids.truncate(2);
-    ids
+    let mut few = ids.iter().flat_map(|range| (range.first..).take(range.count.min(2) as usize));
+    let mut mapped = vec![(0, own, 1), (BUILDER, few.next()?, 1)];
+    mapped.extend(few.next().map(|nobody| (NOBODY, nobody, 1)));
+    Some(mapped)
+}
+
+/// The sub-ids of a user, who is named or numbered there.
+fn sub_ids(text: &str, name: &str, user: u32) -> Vec<Range> {
+    let range = |line: &str| {
+        let mut fields = line.split(':');
+        let owner = fields.next().filter(|owner| *owner == name || owner.parse() == Ok(user));
+        owner?;
+        Some(Range { first: fields.next()?.parse().ok()?, count: fields.next()?.trim().parse().ok()? })
+    };
+    text.lines().filter_map(range).filter(|range| range.count > 0).collect()
 }
 
 #[cfg(test)]
@@ -187,13 +202,13 @@ mod tests {
     #[test]
     fn root_takes_ids_that_it_has() {
         for (map, expected) in [
-            ("0 0 4294967295", vec![(0, 0), (1000, PREFERRED_BUILDER), (65534, 65534)]),
-            ("0 1000 1\n1 100000 65536\n", vec![(0, 0), (1000, 65536), (65534, 65534)]),
-            ("0 1000 1\n1 100000 1000\n", vec![(0, 0), (1000, 1000)]),
+            ("0 0 4294967295", vec![(0, 0, 1), (1, 0x7000_0001, 65534)]),
+            ("0 1000 1\n1 100000 65536\n", vec![(0, 0, 1), (1000, 65536, 1), (65534, 65534, 1)]),
+            ("0 1000 1\n1 100000 1000\n", vec![(0, 0, 1), (1000, 1000, 1)]),
             ("0 1000 1\n", vec![]),
             ("", vec![]),
         ] {
-            assert_eq!(root_pairs(0, &parse_map(map)).unwrap_or_default(), expected, "{map}");
+            assert_eq!(mapped_by_root(0, &parse_map(map)).unwrap_or_default(), expected, "{map}");
         }
     }
 
@@ -201,13 +216,13 @@ mod tests {
     fn sub_ids_are_found_by_name_and_number() {
         let text = "root:1:5\nann:100000:65536\n1001:7:1\nbob:300000:1\nbob:400000:9\nbad:x:1\n";
         for (name, user, expected) in [
-            ("ann", 1000, vec![100_000, 100_001]),
-            ("eve", 1001, vec![7]),
-            ("bob", 1002, vec![300_000, 400_000]),
+            ("ann", 1000, vec![(0, 5, 1), (1, 100_000, 65534)]),
+            ("eve", 1001, vec![(0, 5, 1), (1000, 7, 1)]),
+            ("bob", 1002, vec![(0, 5, 1), (1000, 300_000, 1), (65534, 400_000, 1)]),
             ("bad", 1003, vec![]),
             ("nobody", 65534, vec![]),
         ] {
-            assert_eq!(sub_ids(text, name, user), expected, "{name}");
+            assert_eq!(mapped_by_tool(5, &sub_ids(text, name, user)).unwrap_or_default(), expected, "{name}");
         }
         assert_eq!(user_name("root:x:0:0:\nann:x:1000:1000::/:\n", 1000).as_deref(), Some("ann"));
         assert_eq!(user_name("root:x:0:0:\n", 1000), None);

@@ -22,7 +22,9 @@ pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
 
 fn parse(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let is_number = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.ends_with(|c: char| c.is_ascii_digit());
+    // A number as people write it: no sign, no exponent, no point without digits around it.
+    let is_number = digits.split('.').count() <= 2
+        && digits.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let (_, factor) = units.iter().find(|(unit, _)| *unit == &text[digits.len()..])?;
     let value = digits.parse::<f64>().ok().filter(|_| is_number)? * factor;
     value.is_finite().then_some(value)

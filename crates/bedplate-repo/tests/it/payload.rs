@@ -236,10 +236,10 @@ fn lines(fake: &Fake) -> Result<Vec<String>, Vec<Problem>> {
     let read = for_each_entry(&path, |entry| {
         let line = match entry.kind {
             EntryKind::File { contents, .. } => {
-                let mut text = String::new();
+                let mut bytes = Vec::new();
                 // A broken payload is reported by the function itself, whatever the visitor makes of it.
-                contents.read_to_string(&mut text)?;
-                format!("{}={text}", entry.path)
+                contents.read_to_end(&mut bytes)?;
+                format!("{}={}", entry.path, String::from_utf8_lossy(&bytes))
             }
             kind => format!("{} {kind:?}", entry.path),
         };
