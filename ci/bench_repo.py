@@ -35,8 +35,8 @@ def payload(rng, root, name):
     return lines
 
 
-def spec(number, count, root):
-    """The spec of `count` packages; their files are written below a folder."""
+def spec(number, count, root, plain):
+    """The spec of `count` packages; their files are written below a folder. Plain ones need nothing, so that they can be installed."""
     rng = random.Random(number)
     # The header holds no name of a machine and no time of day: the same number gives the same packages.
     text = [f"Name: bench{number:03}", "Version: 1", "Release: 1", "Summary: Packages for a benchmark", "License: MIT", "AutoReqProv: no",
@@ -49,24 +49,28 @@ def spec(number, count, root):
                  "Group: System Environment/Base", "URL: https://example.org/" + name, "Vendor: Example"]
         text += [f"Epoch: {rng.randrange(1, 3)}"] if rng.random() < 0.1 else []
         text += ["BuildArch: noarch"] if rng.random() < 0.4 else []
+        description = [f"%description -n {name}", "A package <of words> & \"signs\". " * rng.randrange(1, 20), "", f"%files -n {name}", *lines, ""]
+        if plain:
+            text += description
+            continue
         text += [f"Provides: {rng.choice(WORDS)}({rng.choice(WORDS)}{n}) = {version}" for n in range(rng.randrange(12))]
         text += [f"Requires: {rng.choice(WORDS)}({rng.choice(WORDS)}{n}) {rng.choice(['>=', '=', '<'])} {rng.randrange(5)}" for n in range(rng.randrange(16))]
         text += ["Requires(post): /usr/bin/sh", "Requires: libc.so.6(GLIBC_2.14)(64bit)", "Requires: libc.so.6(GLIBC_2.4)(64bit)",
                  f"Requires: /usr/bin/{name}", f"Recommends: ({rng.choice(WORDS)} if {rng.choice(WORDS)})",
                  f"Supplements: ({rng.choice(WORDS)} and {rng.choice(WORDS)} >= 2)", f"Suggests: {rng.choice(WORDS)}", f"Enhances: {rng.choice(WORDS)}",
                  f"Conflicts: {rng.choice(WORDS)} < {rng.randrange(9)}", f"Obsoletes: {name}-old < {version}"]
-        text += [f"%description -n {name}", "A package <of words> & \"signs\". " * rng.randrange(1, 20), "", f"%files -n {name}", *lines, ""]
+        text += description
     text += ["%changelog"]
     for entry in range(rng.randrange(3, 25)):
         text += [f"* Wed Jan 01 {2025 - entry} Ada Moss <ada@example.org> - {40 - entry}", f"- Change {entry} of <this> & that", ""]
     return "\n".join(text) + "\n"
 
 
-def build(folder, scratch, number, count):
+def build(folder, scratch, number, count, plain):
     scratch = scratch / f"{number:03}"
     root = scratch / "root"
     root.mkdir(parents=True)
-    (scratch / "bench.spec").write_text(spec(number, count, root))
+    (scratch / "bench.spec").write_text(spec(number, count, root, plain))
     macros = {"_topdir": scratch, "_rpmdir": folder, "_build_name_fmt": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm", "_buildhost": "bench",
               "_binary_payload": "w1.gzdio", "use_source_date_epoch_as_buildtime": 1, "__os_install_post": "%nil", "__check_files": "%nil",
               "_missing_build_ids_terminate_build": 0, "_build_id_links": "none", "_target_os": "linux", "__spec_install_template": "%nil",
@@ -80,13 +84,13 @@ def build(folder, scratch, number, count):
         raise RuntimeError(f"rpmbuild failed:\n{done.stdout[-3000:]}")
 
 
-def write(folder, scratch, count):
+def write(folder, scratch, count, plain=False):
     """Makes `count` RPMs in a folder. Each file's time is that of its build: Bedplate writes the one, createrepo_c the other."""
     folder, scratch = pathlib.Path(folder).resolve(), pathlib.Path(scratch).resolve()
     folder.mkdir(parents=True)
     jobs = [(number, min(PER_SPEC, count - number * PER_SPEC)) for number in range((count + PER_SPEC - 1) // PER_SPEC)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in [pool.submit(build, folder, scratch, *job) for job in jobs]:
+        for done in [pool.submit(build, folder, scratch, *job, plain) for job in jobs]:
             done.result()
     for path in folder.glob("*.rpm"):
         os.utime(path, (DATE, DATE))

@@ -26,4 +26,4 @@ pub use inputs::{NamedInputs, Reason};
 pub use plan::{Checks, Request, SeedTree, SpecResult, Supplies, Verdict};
 pub use session::{BuildRun, build, examine, fresh_root};
 pub use spec::{BuildSpec, CheckWay, FilePlace, SpecFile};
-pub use tree::TreeFault;
+pub use tree::{TreeFault, unpack};

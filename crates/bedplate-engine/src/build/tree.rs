@@ -27,7 +27,10 @@ fn merged(path: &str) -> String {
 
 /// Unpacks a package into the store. Owners are not kept: in a build root everything belongs to root. Devices, pipes and
 /// sockets are left out: a build root has its own.
-pub(crate) fn unpack(store: &Store, rpm: &Path) -> Result<Digest, TreeFault> {
+///
+/// # Errors
+/// If the package is not good, or the store refuses.
+pub fn unpack(store: &Store, rpm: &Path) -> Result<Digest, TreeFault> {
     let batch = store.batch();
     let mut tree = TreeBuilder::new();
     let mut placed: Vec<(String, Digest, u32)> = Vec::new();
