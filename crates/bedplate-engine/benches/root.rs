@@ -41,7 +41,8 @@ fn import(store: &Store, packages: &Path) {
     }
     // A program that needs no library, so that something can run.
     let mut base = TreeBuilder::new();
-    let busybox = store.put(&std::fs::read("/bin/busybox").expect("busybox-static is installed")).expect("the store takes it");
+    let busybox =
+        store.put(&std::fs::read("/bin/busybox").expect("busybox-static is installed")).expect("the store takes it");
     base.file("bin/busybox", busybox, 0o755).expect("a good path");
     trees.push(store.put_tree(&base).expect("the store takes it"));
     let text = serde_json::to_vec(&trees).expect("digests are JSON");

@@ -1,6 +1,6 @@
 //! Plans, schedules and runs actions: all concurrency is here.
 //!
-//! [`run`] does the work of a [`Plan`]: a dispatcher owns the [`Work`] graph and starts its nodes by the longest remaining way;
+//! [`run`](run()) does the work of a [`Plan`]: a dispatcher owns the [`Work`] graph and starts its nodes by the longest remaining way;
 //! workers are threads. All that happens is one stream of [`Event`]s.
 
 pub mod build;

@@ -32,11 +32,9 @@ const STACK: u64 = 8 << 20;
 
 /// Bounds what one process may use, and how many there may be.
 pub(crate) fn bound(order: &RunOrder) -> Result<(), Report> {
-    for (resource, most) in [
-        (Resource::Nproc, order.processes),
-        (Resource::Fsize, order.file),
-        (Resource::Nofile, order.open_files),
-    ] {
+    for (resource, most) in
+        [(Resource::Nproc, order.processes), (Resource::Fsize, order.file), (Resource::Nofile, order.open_files)]
+    {
         let now = rustix::process::getrlimit(resource);
         let most = Some(now.maximum.map_or(most, |maximum| maximum.min(most)));
         rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most }).doing("bound the command")?;

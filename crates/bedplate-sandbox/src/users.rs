@@ -97,8 +97,7 @@ fn map_as_root(process: Pid, kind: Kind) -> Result<(), String> {
     let mapped = mapped_by_root(kind.own(), &parse_map(&ranges)).ok_or_else(|| {
         format!("`{file}` has only one id: this container must be started with a range of ids for its users")
     })?;
-    let text: String =
-        mapped.iter().map(|(inside, outside, count)| format!("{inside} {outside} {count}\n")).collect();
+    let text: String = mapped.iter().map(|(inside, outside, count)| format!("{inside} {outside} {count}\n")).collect();
     let file = format!("/proc/{process}/{}", kind.map_file());
     fs::write(&file, text).map_err(|error| format!("give the sandbox its users: write `{file}`: {error}"))
 }

@@ -1,7 +1,7 @@
 //! Sources of packages: pinned, fetched, verified.
 //!
 //! A spec names files; a list beside it pins those that come from elsewhere by SHA-256 and size, and says where they are
-//! ([`SourceList`]). [`Package::check`] finds what does not fit together, and [`fetch`] gets the files into the store. Bytes that
+//! ([`SourceList`]). [`Package::check`] finds what does not fit together, and [`fetch`](fetch()) gets the files into the store. Bytes that
 //! are not those that are pinned are refused before anything looks at them. Nothing here unpacks or builds.
 
 mod bundle;
