@@ -56,7 +56,9 @@ pub(crate) fn details(
     }
     let is_same_build = |(without, with): &(Evaluation, Option<Evaluation>)| {
         let with = with.as_ref().map_or(spec, |with| &with.spec);
-        BUILDING.iter().all(|section| without.spec.section(*section) == with.section(*section))
+        // A condition around `%check` adds an empty line to the section before it.
+        let text = |spec: &SourcePackage, section| spec.section(section).map(|text| text.trim_end().to_owned());
+        BUILDING.iter().all(|section| text(&without.spec, *section) == text(with, *section))
     };
     let check = has_check.then(|| match variants {
         Some(variants) if !is_same_build(variants) => CheckWay::Whole,

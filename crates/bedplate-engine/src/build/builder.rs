@@ -63,6 +63,27 @@ pub struct SourcePackage {
     pub identity: String,
 }
 
+/// What a step left in its root. It goes with the value: files of the builder belong to another id than an ordinary user's, who
+/// cannot simply delete them.
+#[derive(Debug)]
+pub(crate) struct Left {
+    folder: WorkFolder,
+    helper: Helper,
+}
+
+impl Left {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        // What cannot be deleted now is deleted by the next run, which says so if it cannot either.
+        let _ = bedplate_sandbox::remove(self.folder.path(), &self.helper);
+    }
+}
+
 /// A step that ran to its end.
 pub(crate) struct Ran<T> {
     pub(crate) made: T,
@@ -70,7 +91,7 @@ pub(crate) struct Ran<T> {
     pub(crate) wall: Duration,
     pub(crate) log: PathBuf,
     /// What it left in its root.
-    pub(crate) left: WorkFolder,
+    pub(crate) left: Left,
 }
 
 /// Why a step gave nothing.
@@ -274,7 +295,8 @@ impl Builder {
         for layer in &prepared.layers {
             layers.push(self.layer(layer)?);
         }
-        let left = self.store.work(&format!("{}-{}", spec.name, step.word()))?;
+        let folder = self.store.work(&format!("{}-{}", spec.name, step.word()))?;
+        let left = Left { folder, helper: self.helper.clone() };
         let log_path = self.logs.join(match step {
             Step::Build => format!("{}.log", spec.name),
             other => format!("{}.{}.log", spec.name, other.word()),
@@ -398,7 +420,7 @@ impl Builder {
         let stopped =
             Stopped { step: step.word().to_owned(), has_below: below.is_some(), ..Stopped::before(spec, prepared) };
         // It is a service to people: that a build failed is told, whether its root could be kept or not.
-        let _ = std::fs::remove_dir_all(&folder);
+        let _ = bedplate_sandbox::remove(&folder, &self.helper);
         let kept = std::fs::create_dir_all(&folder)
             .and_then(|()| std::fs::rename(left.join("upper"), folder.join("upper")))
             .and_then(|()| match below {
@@ -410,7 +432,7 @@ impl Builder {
                 std::fs::write(folder.join("stopped.json"), text)
             });
         if kept.is_err() {
-            let _ = std::fs::remove_dir_all(&folder);
+            let _ = bedplate_sandbox::remove(&folder, &self.helper);
         }
     }
 

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bedplate_cas::WorkFolder;
-
 use super::action::Prepared;
-use super::builder::{Builder, Built, Fault, Ran, SourcePackage};
+use super::builder::{Builder, Built, Fault, Left, Ran, SourcePackage};
 use super::hint::Providers;
 use super::plan::Supplies;
 use super::spec::BuildSpec;
@@ -21,7 +19,7 @@ pub(crate) enum Job {
     Requires(Box<(BuildSpec, Prepared)>),
     /// The steps of source package and build, as far as they have to run.
     Build(Box<(BuildSpec, Option<Prepared>, Option<Prepared>)>),
-    Check(Box<(BuildSpec, Prepared, Option<Arc<WorkFolder>>)>),
+    Check(Box<(BuildSpec, Prepared, Option<Arc<Left>>)>),
 }
 
 /// What a worker gives back.
@@ -30,7 +28,7 @@ pub(crate) struct Made {
     pub(crate) built: Option<Built>,
     pub(crate) source: Option<SourcePackage>,
     /// What the build left, for its check.
-    pub(crate) left: Option<Arc<WorkFolder>>,
+    pub(crate) left: Option<Arc<Left>>,
     pub(crate) wall: Duration,
 }
 

@@ -11,14 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bedplate_cas::{Digest, StoreError, WorkFolder};
+use bedplate_cas::{Digest, StoreError};
 use bedplate_diag::Category;
 use bedplate_graph::{BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Seed, SpecId};
 use bedplate_model::Dependency;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Prepared, Root, Step, prepare};
-use super::builder::{Builder, Built, SourcePackage, store_failure};
+use super::builder::{Builder, Built, Left, SourcePackage, store_failure};
 use super::facts::PackageFacts;
 use super::inputs::{NamedInputs, Reason};
 use super::job::{Job, Made};
@@ -126,7 +126,7 @@ pub(crate) struct BuildPlan<'a> {
     /// What is known of builds that run.
     pending: BTreeMap<String, Pending>,
     /// What builds left for their checks.
-    left: BTreeMap<String, Arc<WorkFolder>>,
+    left: BTreeMap<String, Arc<Left>>,
     /// What each spec generates as requirements, and how often it was asked.
     generated: BTreeMap<String, (usize, BTreeSet<String>)>,
     /// The inputs of what runs, and why it does.
