@@ -240,7 +240,7 @@ fn what_a_build_must_not_do_fails_and_is_named() {
         }
     }
     // A check that fails leaves the packages alone.
-    assert_eq!(world.ended()["build tcp-check"], "done");
+    assert!(["done", "cached"].contains(&world.ended()["build tcp-check"].as_str()));
 }
 
 /// The files of a repository by name.
