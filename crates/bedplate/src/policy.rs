@@ -42,9 +42,4 @@ impl Policy {
         let files = files.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
         Ok(Self { files, config: None, dialect: Some(Dialect::V4_20) })
     }
-
-    /// The distribution's macros, with those of the seed's rpm if the store has them.
-    pub(crate) fn at_hand(args: &SpecsArgs) -> Result<Self, Failure> {
-        Self::of(args)
-    }
 }

@@ -42,8 +42,8 @@ impl Workspace {
 
     /// The same, and prints only what is wrong with files as such, not what is wrong with the graph.
     pub(crate) fn load_quietly(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
-        // What is read with other macros than a build has may be another thing; the seed's are used where they are at hand.
-        let policy = Policy::at_hand(&args.specs)?;
+        // A build reads specs over the macros of the seed's rpm; here those of the machine have to do, so that nothing is fetched.
+        let policy = Policy::of(&args.specs)?;
         let mut read = read(&args.specs, &policy, Detail::Graph, ui)?;
         read.inputs.repositories = crate::commands::repo::for_solving(&args.repo, &args.key, ui)?.repositories;
         let graph = BuildGraph::new(read.inputs);
