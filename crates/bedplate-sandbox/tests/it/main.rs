@@ -25,21 +25,28 @@ struct Place {
     folder: tempfile::TempDir,
 }
 
-/// Makes something once for all tests of this run; it replaces that of the last run.
-fn made_once(cell: &'static OnceLock<PathBuf>, name: &str, make: impl FnOnce(&Path)) -> &'static Path {
+/// Makes something once out of a file, for all tests: each may be a process of its own, and several may begin at once. Nothing that
+/// is there is ever replaced; another file gives another name.
+fn made_once(cell: &'static OnceLock<PathBuf>, name: &str, from: &Path, make: impl FnOnce(&Path)) -> &'static Path {
     cell.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let fresh = target.with_extension(std::process::id().to_string());
-        make(&fresh);
-        let _ = std::fs::remove_dir_all(&target);
-        std::fs::rename(&fresh, &target).unwrap();
+        let data = std::fs::metadata(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        let name = format!("{name}-{}-{}", data.len(), std::os::unix::fs::MetadataExt::mtime(&data));
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        if !target.exists() {
+            let fresh = target.with_extension(std::process::id().to_string());
+            make(&fresh);
+            if let Err(error) = std::fs::rename(&fresh, &target) {
+                assert!(target.exists(), "{}: {error}", target.display());
+                std::fs::remove_dir_all(&fresh).unwrap();
+            }
+        }
         target
     })
 }
 
 fn busybox_root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    made_once(&ROOT, "busybox-root", |root| {
+    made_once(&ROOT, "busybox-root", Path::new("/bin/busybox"), |root| {
         std::fs::create_dir_all(root.join("usr/bin")).unwrap();
         symlink("usr/bin", root.join("bin")).unwrap();
         std::fs::copy("/bin/busybox", root.join("usr/bin/busybox"))
@@ -54,9 +61,9 @@ fn busybox_root() -> &'static Path {
 /// The program of tests/data/probe.c.
 fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
-    made_once(&PROBE, "probe", |target| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.c");
-        let status = std::process::Command::new("cc").arg("-static").arg("-o").arg(target).arg(source).status();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/probe.c");
+    made_once(&PROBE, "probe", &source, |target| {
+        let status = std::process::Command::new("cc").arg("-static").arg("-o").arg(target).arg(&source).status();
         assert!(status.expect("there is a C compiler").success());
     })
 }
