@@ -14,9 +14,10 @@ use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
 use bedplate_graph::{BuildGraph, Inputs};
 use bedplate_sandbox::{Helper, Limits};
 use bedplate_seed::{Definition, Lock, SeedError, SeedProgress, SeedRoots};
-use bedplate_source::{FetchOptions, HttpOptions, LoadError, Origin, Package, SourceList, Step};
+use bedplate_source::{FetchOptions, LoadError, Origin, Package, SourceList, Step};
 
 use crate::cli::{NetworkArgs, SpecsArgs};
+use crate::commands::source::http_options;
 use crate::details::SpecDetails;
 use crate::outcome::Failure;
 use crate::policy::Policy;
@@ -155,9 +156,9 @@ impl Building {
             offline: self.network.offline,
             lookaside: self.network.lookaside.clone(),
             apt: (!self.network.offline).then_some(&self.apt),
-            partial: self.store.path().join("partial"),
+            partial: self.store.path().join("downloads"),
             jobs: 4,
-            http: HttpOptions::default(),
+            http: http_options(),
         }
     }
 

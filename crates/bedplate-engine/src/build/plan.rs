@@ -250,8 +250,7 @@ impl<'a> BuildPlan<'a> {
         };
         let spec = self.request.texts[name].clone();
         if spec.generates_requires {
-            let asked = prepare(&self.builder.store, &self.builder.policy, &spec, Step::Requires, &root);
-            let asked = asked.map_err(|error| store_failure(&error))?;
+            let asked = self.prepare(&spec, Step::Requires, &root)?;
             match self.builder.cached_requires(&asked.action).map_err(|error| store_failure(&error))? {
                 Some(list) => {
                     if self.take_generated(name, list)? {

@@ -40,7 +40,7 @@ fn apt_failure(error: AptError) -> Failure {
 }
 
 /// How servers are talked to: with the proxies of the environment, as other tools take them.
-fn http_options() -> HttpOptions {
+pub(crate) fn http_options() -> HttpOptions {
     // Capital letters are not asked for with `http_proxy`: in a CGI program, a client could set them.
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |name: &str| variable(name).or_else(|| variable(&name.to_uppercase()));
