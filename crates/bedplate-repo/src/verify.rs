@@ -91,25 +91,31 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
     }
     let count = AtomicUsize::new(0);
     let check = |file: &folders::PackageFile| {
-        let mut found = Findings::default();
-        let read = read_package(&file.path, &file.location, 0, Payload::Digest);
+        let found = verify_file(&file.path, options.signature);
         tell(options.progress, &count, files.len());
-        let problems = match read {
-            Ok(read) => {
-                if let Some(verifier) = options.signature {
-                    check_signature(&file.path, verifier, &mut found);
-                }
-                read.warnings
-            }
-            Err(problems) => problems,
-        };
-        problems.into_iter().for_each(|problem| found.add(&file.path, problem));
         found
     };
     let found: Vec<Findings> = files.par_iter().map(check).collect();
     found.into_iter().for_each(|one| findings.extend(one));
     findings.sort();
     Verified { packages: files.len(), files_read: true, findings }
+}
+
+/// Checks a package file against itself: its headers, the digest of its payload, and its signature if there is a verifier.
+pub fn verify_file(path: &Path, signature: Option<&dyn VerifySignature>) -> Findings {
+    let mut findings = Findings::default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let problems = match read_package(path, &name, 0, Payload::Digest) {
+        Ok(read) => {
+            if let Some(verifier) = signature {
+                check_signature(path, verifier, &mut findings);
+            }
+            read.warnings
+        }
+        Err(problems) => problems,
+    };
+    problems.into_iter().for_each(|problem| findings.add(path, problem));
+    findings
 }
 
 fn verify_package(
