@@ -24,7 +24,10 @@ pub struct PackageSource<'a> {
 impl fmt::Debug for PackageSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let signature = self.signature.is_some();
-        f.debug_struct("PackageSource").field("folder", &self.folder).field("signature", &signature).finish_non_exhaustive()
+        f.debug_struct("PackageSource")
+            .field("folder", &self.folder)
+            .field("signature", &signature)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,8 +53,8 @@ pub struct Selected {
     pub repository: String,
     /// Its file.
     pub path: PathBuf,
-    /// The checksum of the file by the metadata: 64 hexadecimal digits.
-    pub sha256: String,
+    /// The checksum of the file by the metadata: a SHA-256.
+    pub checksum: Checksum,
     /// Why it is there.
     pub why: String,
 }
@@ -112,7 +115,7 @@ pub fn select(
     lock: Option<&Lock>,
 ) -> Result<Selection, SelectionError> {
     let mut repositories = Vec::new();
-    let mut files: HashMap<(String, Nevra), (PathBuf, String)> = HashMap::new();
+    let mut files: HashMap<(String, Nevra), (PathBuf, Checksum)> = HashMap::new();
     let (mut warnings, mut wrong) = (Vec::new(), Findings::default());
     for source in sources {
         let options = LoadOptions { signature: source.signature, refuse_same_names: false, ..LoadOptions::default() };
@@ -128,7 +131,7 @@ pub fn select(
         repository.packages.retain(|one| !one.package.nevra.arch().is_source());
         for one in &repository.packages {
             let Checksum::Sha256(_) = one.checksum else { continue };
-            let file = (repository.path.join(&one.location), one.checksum.to_string());
+            let file = (repository.path.join(&one.location), one.checksum);
             files.insert((source.name.clone(), one.package.nevra.clone()), file);
         }
         let packages = repository.into_binary_packages();
@@ -155,18 +158,18 @@ pub fn select(
     let mut packages = Vec::new();
     for (chosen, entry) in solution.packages().iter().zip(&mut new.packages) {
         let key = (chosen.repository.clone(), chosen.nevra.clone());
-        let Some((path, sha256)) = files.get(&key).cloned() else {
+        let Some((path, checksum)) = files.get(&key).cloned() else {
             let message = format!("the metadata of `{}` has no SHA-256 of {}", chosen.repository, chosen.nevra);
             let hint = "make the metadata with SHA-256: `bedplate repo create`, or `createrepo_c --checksum sha256`";
             return Err(SelectionError::Lock { message, hint });
         };
-        entry.sha256 = Some(sha256.clone());
+        entry.sha256 = Some(checksum.to_string());
         let why = chosen.why.describe(&universe);
         packages.push(Selected {
             nevra: chosen.nevra.clone(),
             repository: chosen.repository.clone(),
             path,
-            sha256,
+            checksum,
             why,
         });
     }
