@@ -35,6 +35,8 @@ pub use checksum::{Checksum, ChecksumError};
 pub use compression::Compression;
 pub use create::{CreateOptions, Created, SignMetadata, create};
 pub use folder::{PackageFile, Progress, package_files};
+pub use front::read_header;
+pub use header::{Header, Tag};
 pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_primary_path};
 pub use payload::{Entry, EntryKind, PayloadError, ReadPayload, for_each_entry};
 pub use problem::{Finding, Findings, Problem};

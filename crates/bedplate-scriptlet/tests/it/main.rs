@@ -1,0 +1,4 @@
+//! Packages that rpmbuild made, beside rpm itself.
+
+mod order;
+mod support;
