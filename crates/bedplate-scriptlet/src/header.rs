@@ -266,7 +266,6 @@ fn files(header: &Header<'_>) -> Result<Vec<File>, Problem> {
         };
         files.push(File {
             path: format!("{start}{name}"),
-            folder,
             target: (modes[at] & TYPE == SYMLINK).then(|| targets[at].clone().into_owned()),
             is_ghost: flags[at] & GHOST != 0,
             is_installed: true,

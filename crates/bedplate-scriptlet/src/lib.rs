@@ -13,9 +13,11 @@ mod header;
 mod links;
 mod order;
 mod package;
+mod plan;
 
 pub use order::order;
 pub use package::{File, Package, Script, ScriptKind, Triggers, Wish};
+pub use plan::{Step, StepKind, plan};
 
 /// The rpm that is followed, where versions differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -47,8 +47,6 @@ pub struct Wish {
 pub struct File {
     /// Path from the root, with a slash at its start.
     pub path: String,
-    /// The number of the folder that the header lists it in: the bytes of `path` up to and with its last slash.
-    pub folder: usize,
     /// Where it leads, for a symbolic link.
     pub target: Option<String>,
     /// `%ghost`: it belongs to the package, which does not bring it.
