@@ -22,7 +22,7 @@ const MAX_DATA: u32 = 0x0fff_ffff;
 const BIN: u32 = 7;
 const REGION_SIZE: u32 = 16;
 
-/// Number and name of a tag.
+/// Number and name of a tag of a header, as `include/rpm/rpmtag.h` of rpm has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag(
     /// Its number.
@@ -72,7 +72,8 @@ pub struct RawEntry<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A header whose index was checked. Accessors note what is wrong with a tag and go on without it.
+/// A header whose index was checked. Accessors note what is wrong with a tag and go on without it;
+/// [`into_problems`](Self::into_problems) gives what they noted.
 #[derive(Debug)]
 pub struct Header<'a> {
     entries: Vec<Entry>,
@@ -81,11 +82,11 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Parses a header with its intro.
+    /// Parses a header with its intro; `part` names it in problems (`main`, `signature`).
     ///
     /// # Errors
     /// All that is wrong with its index.
-    pub(crate) fn parse(bytes: &'a [u8], part: &'static str) -> Result<Self, Vec<Problem>> {
+    pub fn parse(bytes: &'a [u8], part: &'static str) -> Result<Self, Vec<Problem>> {
         let bad = |why: String| Problem::BadHeader { part, why };
         let length = length_after(bytes, part).map_err(|problem| vec![problem])?;
         let tags = number(bytes, 8) as usize;
@@ -163,7 +164,7 @@ impl<'a> Header<'a> {
     }
 
     /// The first string of a tag; empty if the tag is not there.
-    pub(crate) fn text_or_empty(&self, tag: Tag) -> String {
+    pub fn text_or_empty(&self, tag: Tag) -> String {
         self.text(tag).map(Cow::into_owned).unwrap_or_default()
     }
 
@@ -188,6 +189,14 @@ impl<'a> Header<'a> {
     /// The strings of a tag as they are.
     pub fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
         let Some(entry) = self.typed(tag, &[8], "an array of strings") else { return Vec::new() };
+        let data = self.data;
+        let bytes = &data[entry.offset..entry.offset + entry.length];
+        bytes.split(|byte| *byte == 0).take(entry.count).collect()
+    }
+
+    /// The strings of a tag, one or many, as they are: scripts may be in any encoding.
+    pub fn raw_texts(&self, tag: Tag) -> Vec<&'a [u8]> {
+        let Some(entry) = self.typed(tag, &[6, 8, 9], "a string") else { return Vec::new() };
         let data = self.data;
         let bytes = &data[entry.offset..entry.offset + entry.length];
         bytes.split(|byte| *byte == 0).take(entry.count).collect()
