@@ -1,0 +1,4 @@
+//! Agreement with the real tools.
+
+mod support;
+mod sysusers;
