@@ -30,10 +30,10 @@ pub(crate) fn files<S: AsRef<str>>(editor: &Editor<'_>, folders: &[S], suffix: &
 
 /// True for a link to `/dev/null` and an empty file.
 pub(crate) fn is_hidden(editor: &Editor<'_>, path: &TreePath) -> bool {
-    match editor.tree.get(path.as_str()).map(|entry| &entry.kind) {
+    match editor.look(path.as_str()).map(|entry| &entry.kind) {
         Some(Kind::File(digest)) => digest.size == 0,
         Some(Kind::Symlink(target)) if target == "/dev/null" => true,
-        Some(Kind::Symlink(_)) => editor.tree.resolve(path).is_none_or(|path| path.as_str() == "/dev/null"),
+        Some(Kind::Symlink(_)) => editor.tree.resolve(path).is_some_and(|path| path.as_str() == "/dev/null"),
         _ => false,
     }
 }
