@@ -1,0 +1,5 @@
+//! Agreement with the real tools.
+
+mod services;
+mod support;
+mod sysusers;
