@@ -75,7 +75,8 @@ pub fn enable(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Res
         let install = unit::install(editor, scope, &unit)?;
         if install.is_empty() {
             let message = format!("`{}` has no [Install] section: there is nothing to enable", name.as_str());
-            let hint = "another unit starts it as a rule; a drop-in with `[Install]` and `WantedBy=` makes it one to enable";
+            let hint =
+                "another unit starts it as a rule; a drop-in with `[Install]` and `WantedBy=` makes it one to enable";
             report(editor, named.span, Diagnostic::warning("static-unit", message).hint(hint));
             continue;
         }
@@ -187,7 +188,10 @@ impl Enabling<'_, '_> {
                 match UnitName::new(name).map(|name| unit::find(self.editor, self.scope, &name)) {
                     Some(Found::Unit(other)) => waiting.push(other),
                     Some(Found::Masked) => {}
-                    _ => self.complain("unknown-unit", format!("`{name}`, which `{}` names in `Also=`, is no unit of the image", unit.name.as_str())),
+                    _ => self.complain(
+                        "unknown-unit",
+                        format!("`{name}`, which `{}` names in `Also=`, is no unit of the image", unit.name.as_str()),
+                    ),
                 }
             }
             self.links(&unit, &install)?;
@@ -207,7 +211,9 @@ impl Enabling<'_, '_> {
             match name {
                 Some(name) if name == unit.name => {}
                 Some(name) => self.link(name.as_str(), unit)?,
-                None => self.complain("bad-unit-alias", format!("`{alias}` cannot be an alias of `{}`", unit.name.as_str())),
+                None => {
+                    self.complain("bad-unit-alias", format!("`{alias}` cannot be an alias of `{}`", unit.name.as_str()))
+                }
             }
         }
         // A template stands for its default instance; without one it can only be wanted by what has an instance itself.
@@ -220,7 +226,13 @@ impl Enabling<'_, '_> {
                 match UnitName::new(target) {
                     Some(target) if name.is_template() && target.instance().is_none() => {}
                     Some(target) => self.link(&format!("{}.{folder}/{}", target.as_str(), name.as_str()), unit)?,
-                    None => self.complain("bad-unit-name", format!("`{}` wants to be started by `{target}`, which is no name of a unit", unit.name.as_str())),
+                    None => self.complain(
+                        "bad-unit-name",
+                        format!(
+                            "`{}` wants to be started by `{target}`, which is no name of a unit",
+                            unit.name.as_str()
+                        ),
+                    ),
                 }
             }
         }
@@ -228,23 +240,31 @@ impl Enabling<'_, '_> {
     }
 
     fn link(&mut self, at: &str, unit: &Unit) -> Result<(), CustomiseError> {
-        let path: TreePath = format!("{}/{at}", self.scope.configuration()).parse().expect("names of units are parts of paths");
+        let path: TreePath =
+            format!("{}/{at}", self.scope.configuration()).parse().expect("names of units are parts of paths");
         match self.editor.look(path.as_str()).map(|entry| entry.kind.clone()) {
             None => self.editor.link(&path, unit.path.as_str()),
             Some(Kind::Symlink(target)) if target.rsplit('/').next() == Some(unit.path.name()) => Ok(()),
             Some(Kind::Symlink(target)) => {
-                self.complain("unit-link-taken", format!("`{path}` leads to `{target}` already, not to `{}`", unit.path));
+                self.complain(
+                    "unit-link-taken",
+                    format!("`{path}` leads to `{target}` already, not to `{}`", unit.path),
+                );
                 Ok(())
             }
             Some(_) => {
-                self.complain("unit-link-taken", format!("`{path}` is no link, and cannot become one to `{}`", unit.path));
+                self.complain(
+                    "unit-link-taken",
+                    format!("`{path}` is no link, and cannot become one to `{}`", unit.path),
+                );
                 Ok(())
             }
         }
     }
 
     fn complain(&mut self, code: &'static str, message: String) {
-        let diagnostic = if self.is_preset { Diagnostic::warning(code, message) } else { Diagnostic::error(code, message) };
+        let diagnostic =
+            if self.is_preset { Diagnostic::warning(code, message) } else { Diagnostic::error(code, message) };
         report(self.editor, self.span, diagnostic);
     }
 }

@@ -35,7 +35,10 @@ fn ours(editor: &mut Editor<'_>, step: &[&str]) {
 }
 
 const UNITS: &[(&str, &str)] = &[
-    ("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/a\n[Install]\nWantedBy=multi-user.target\nAlias=alias-a.service other.service\nAlso=a.socket\n"),
+    (
+        "/usr/lib/systemd/system/a.service",
+        "[Service]\nExecStart=/bin/a\n[Install]\nWantedBy=multi-user.target\nAlias=alias-a.service other.service\nAlso=a.socket\n",
+    ),
     ("/usr/lib/systemd/system/a.socket", "[Install]\nWantedBy=sockets.target\n"),
     ("/usr/lib/systemd/system/b.service", "[Install]\nRequiredBy=multi-user.target a.service\n"),
     ("/usr/lib/systemd/system/static.service", "[Unit]\n"),
@@ -53,7 +56,10 @@ const UNITS: &[(&str, &str)] = &[
     ("/etc/systemd/system/local.service", "[Install]\nWantedBy=multi-user.target\n"),
     ("/usr/lib/systemd/system/alias-of-b.service", "-> b.service"),
     ("/usr/lib/systemd/system/masked.service", "-> /dev/null"),
-    ("/usr/lib/systemd/system/reset.service", "[Install]\nWantedBy=x.target\nWantedBy=\nWantedBy=y.target \\\n  z.target\n"),
+    (
+        "/usr/lib/systemd/system/reset.service",
+        "[Install]\nWantedBy=x.target\nWantedBy=\nWantedBy=y.target \\\n  z.target\n",
+    ),
 ];
 
 fn with(presets: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
@@ -70,7 +76,10 @@ fn presets_of_nothing_enable_all() {
 #[test]
 fn presets_decide_by_the_first_rule() {
     let files = with(&[
-        ("/usr/lib/systemd/system-preset/90-systemd.preset", "# x\nenable getty@.service\ndisable off.*\nenable multi@.service one two\n"),
+        (
+            "/usr/lib/systemd/system-preset/90-systemd.preset",
+            "# x\nenable getty@.service\ndisable off.*\nenable multi@.service one two\n",
+        ),
         ("/usr/lib/systemd/system-preset/99-default.preset", "disable *\n"),
         ("/etc/systemd/system-preset/80-local.preset", "enable a.service\nenable b.service\nenable local.service\n"),
         ("/etc/systemd/system/multi-user.target.wants/off.service", "-> /usr/lib/systemd/system/off.service"),
@@ -120,11 +129,13 @@ fn units_of_users() {
 fn mistakes_have_near_names() {
     let mut root = Root::new(UNITS);
     root.ours(|editor| {
-        enable(editor, Scope::System, &named(&["getti@.service", "masked", "static", "multi@.service", "b ad"])).unwrap();
+        enable(editor, Scope::System, &named(&["getti@.service", "masked", "static", "multi@.service", "b ad"]))
+            .unwrap();
         disable(editor, Scope::System, &named(&["loca.service"])).unwrap();
         mask(editor, Scope::System, &named(&["local.service"])).unwrap();
     });
-    let said: Vec<String> = root.said.iter().map(|one| format!("{} {}: {}", one.severity.word(), one.code, one.message)).collect();
+    let said: Vec<String> =
+        root.said.iter().map(|one| format!("{} {}: {}", one.severity.word(), one.code, one.message)).collect();
     assert_eq!(
         said,
         [

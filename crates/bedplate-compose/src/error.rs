@@ -1,0 +1,73 @@
+//! Why there is no image.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bedplate_cas::StoreError;
+use bedplate_customise::CustomiseError;
+use bedplate_diag::{Category, Diagnostic};
+use bedplate_install::{InstallError, UnpackError};
+use bedplate_repo::Findings;
+
+use crate::SelectionError;
+
+/// Why an image was not composed. Nothing is written then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComposeError {
+    /// The config, or files of packages, have mistakes: all of them, with places in the config's texts.
+    #[error("the image cannot be composed as it is written")]
+    Mistakes(Vec<Diagnostic>),
+    /// There is no set of packages.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// Packages are damaged, unsigned or signed by others.
+    #[error("packages cannot be trusted: {0}")]
+    Untrusted(Findings),
+    /// Packages cannot be read.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// Packages do not go together.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The tree cannot be changed as it has to be.
+    #[error(transparent)]
+    Customise(#[from] CustomiseError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file cannot be used.
+    #[error("failed to {doing} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Somebody ended it.
+    #[error("the compose was stopped")]
+    Cancelled,
+}
+
+impl ComposeError {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// Who can mend it.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Mistakes(_) | Self::Untrusted(_) => Category::Input,
+            Self::Selection(error) => error.category(),
+            Self::Unpack(error) => error.category(),
+            Self::Install(error) => error.category(),
+            Self::Customise(error) => error.category(),
+            Self::Store(error) => error.category(),
+            Self::Io { .. } | Self::Cancelled => Category::Environment,
+        }
+    }
+}
