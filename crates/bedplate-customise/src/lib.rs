@@ -3,7 +3,10 @@
 mod accounts;
 mod configuration;
 mod editor;
+mod elf;
 mod error;
+mod ld_so_conf;
+mod library_cache;
 mod os_release;
 mod preset;
 mod services;
@@ -18,6 +21,7 @@ mod words;
 pub use accounts::{Accounts, NewUser};
 pub use editor::Editor;
 pub use error::CustomiseError;
+pub use library_cache::cache_libraries;
 pub use os_release::{OsRelease, identify};
 pub use services::{NamedUnit, apply_presets, disable, enable, mask};
 pub use specifier::{SpecifierError, Specifiers, Vocabulary};

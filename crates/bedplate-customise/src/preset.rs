@@ -110,7 +110,7 @@ impl Rule {
 }
 
 /// fnmatch(3) without escapes: `*`, `?` and `[…]`.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.first() {
         None => text.is_empty(),
         Some(b'*') => (0..=text.len()).any(|skip| matches(&pattern[1..], &text[skip..])),

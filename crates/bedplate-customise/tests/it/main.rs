@@ -1,5 +1,6 @@
 //! Agreement with the real tools.
 
+mod ldconfig;
 mod services;
 mod support;
 mod sysusers;
