@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bedplate_diag::{Diagnostic, Span};
 
+use crate::macros::builtin::{Builtin, later_hint};
 use crate::macros::engine::Engine;
 
 /// Words after a percent sign that are not macros: sections, conditionals, attributes of files.
@@ -93,7 +94,8 @@ pub(crate) fn report(engine: &Engine) {
         if count > 1 {
             diagnostic = diagnostic.note(format!("and at {} more places", count - 1), None);
         }
-        diagnostic.hint = engine.near_macro(&name).or_else(|| {
+        let later = Builtin::of_later(&name, engine.dialect).map(later_hint);
+        diagnostic.hint = later.or_else(|| engine.near_macro(&name)).or_else(|| {
             Some(
                 "rpm leaves it as it is; a package of the build may define it, or write `%%` for a percent sign"
                     .to_owned(),
