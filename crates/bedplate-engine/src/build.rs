@@ -7,7 +7,6 @@
 
 mod action;
 mod builder;
-pub mod canonical;
 mod facts;
 mod hint;
 mod inputs;

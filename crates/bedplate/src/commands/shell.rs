@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
                 (stopped, layers)
             }
             None => {
-                let network = NetworkArgs { offline: false, lookaside: Vec::new() };
+                let network = NetworkArgs::default();
                 let building = Building::open(&args.specs, &network, ui)?;
                 let request = building.request(BTreeSet::from([args.name.clone()]), Checks::Off)?;
                 if !request.texts.contains_key(&args.name) {

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 
 /// Says what a build would do again, and why.
 pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let network = NetworkArgs { offline: false, lookaside: Vec::new() };
+    let network = NetworkArgs::default();
     let building = Building::open(&args.specs, &network, ui)?;
     let workspace = building.workspace(1);
     let wanted = targets(&workspace, &args.names)?;
