@@ -8,7 +8,7 @@ use bedplate_apt::Apt;
 use bedplate_cas::{Digest, Store};
 use bedplate_diag::{Category, Diagnostic, Sources};
 use bedplate_engine::build::{
-    BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SeedTree, SpecFile, Supplies,
+    BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SpecFile, Supplies,
 };
 use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
 use bedplate_graph::{BuildGraph, Inputs};
@@ -61,9 +61,7 @@ impl Building {
             let teller = SeedTeller::new(ui);
             let definition = &seed.definition;
             let roots = SeedRoots { store: &store, definition, lock: &lock, apt: &apt, temporary: &temporary };
-            let tree = roots.rpm_config(&|progress| teller.tell(progress))?;
-            let folder = store.checkout(&tree)?;
-            policy.config = Some(folder.join("usr/lib/rpm"));
+            policy.config = Some(roots.rpm_config_folder(&|progress| teller.tell(progress))?);
         }
         let specs = read(args, &policy, Detail::Build, ui)?;
         let mut building = Self {
@@ -218,14 +216,22 @@ impl Building {
 }
 
 impl Supplies for Building {
-    fn seed(&self, groups: &[String]) -> Result<Option<SeedTree>, NodeFailure> {
+    fn seed_packages(&self, groups: &[String]) -> Result<Vec<(String, String)>, NodeFailure> {
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let roots = self.roots();
-        let Some(tree) = roots.find(&groups).map_err(seed_node_failure)? else { return Ok(None) };
         let names = roots.packages(&groups).map_err(seed_node_failure)?;
         let version = |name: &str| self.lock.packages.get(name).map(|locked| locked.version.clone());
-        let packages = names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
-        Ok(Some(SeedTree { tree, packages }))
+        Ok(names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect())
+    }
+
+    fn seed(&self, groups: &[String]) -> Result<Option<Digest>, NodeFailure> {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        self.roots().find(&groups).map_err(seed_node_failure)
+    }
+
+    fn repair_seed(&self, groups: &[String]) -> Result<Vec<String>, NodeFailure> {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        self.roots().repair(&groups).map_err(seed_node_failure)
     }
 
     fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure> {
@@ -281,8 +287,16 @@ fn macro_files(policy: &Policy) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     Ok(files)
 }
 
+impl From<NodeFailure> for Failure {
+    fn from(failure: NodeFailure) -> Self {
+        Self { category: failure.category, message: failure.message, hint: failure.hint }
+    }
+}
+
 fn seed_node_failure(error: SeedError) -> NodeFailure {
-    NodeFailure { hint: error.hint(), ..NodeFailure::new(error.category(), error.to_string()) }
+    // A package file that turned out to be damaged was dropped: the next time it is fetched.
+    let retryable = matches!(&error, SeedError::Store(error) if error.lost().is_some());
+    NodeFailure { hint: error.hint(), retryable, ..NodeFailure::new(error.category(), error.to_string()) }
 }
 
 /// All files that could not be had, as one failure.

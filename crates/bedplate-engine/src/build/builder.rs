@@ -447,6 +447,13 @@ impl Builder {
         std::mem::take(&mut self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// Notes a tree whose folders cannot all be read because something of it is lost.
+    pub(crate) fn note_if_lost(&self, tree: &Digest) {
+        if self.store.tree(tree).is_err_and(|error| error.lost().is_some()) {
+            self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(*tree);
+        }
+    }
+
     /// The folder of a tree of the root; if it cannot be had because something of it is lost, that is noted.
     fn layer(&self, tree: &Digest) -> Result<PathBuf, StoreError> {
         self.store.checkout(tree).inspect_err(|error| {
