@@ -115,8 +115,7 @@ impl<'a> Editor<'a> {
     ///
     /// If the store does not take it, or it has no place in the tree.
     pub fn write(&mut self, path: &TreePath, bytes: &[u8], mode: u16) -> Result<(), CustomiseError> {
-        let digest =
-            self.store.put(bytes).map_err(|source| CustomiseError::Content { path: path.clone(), source })?;
+        let digest = self.store.put(bytes).map_err(|source| CustomiseError::Content { path: path.clone(), source })?;
         self.put(path, self.entry(Kind::File(digest), mode))
     }
 
@@ -127,8 +126,7 @@ impl<'a> Editor<'a> {
     ///
     /// If the store does not take it, or it has no place in the tree.
     pub fn rewrite(&mut self, path: &TreePath, bytes: &[u8], mode: u16) -> Result<(), CustomiseError> {
-        let digest =
-            self.store.put(bytes).map_err(|source| CustomiseError::Content { path: path.clone(), source })?;
+        let digest = self.store.put(bytes).map_err(|source| CustomiseError::Content { path: path.clone(), source })?;
         let place = self.follow(path).map(|(place, entry)| (place, entry.kind.clone()));
         match place {
             Some((_, Kind::File(old))) if old == digest => Ok(()),

@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn the_first_that_fits_decides() {
         let mut image = Image::new();
-        image.file("/usr/lib/systemd/system-preset/90-default.preset", "enable a.service\nenable t@.service x y\nignore i*\n");
+        image.file(
+            "/usr/lib/systemd/system-preset/90-default.preset",
+            "enable a.service\nenable t@.service x y\nignore i*\n",
+        );
         image.file("/usr/lib/systemd/system-preset/99-all.preset", "disable *\nbogus\ndisable q@.service z\n");
         image.file("/etc/systemd/system-preset/10-local.preset", "# no\ndisable a.service\n");
         let presets = image.edit(|editor| Presets::read(editor, Scope::System).unwrap());

@@ -92,7 +92,10 @@ pub fn provided_line(value: &str) -> Option<String> {
         }
     }
     let line = String::from_utf8(bytes).ok()?;
-    ["u ", "u!", "g ", "m ", "r "].iter().any(|start| line.starts_with(start)).then(|| line.trim_end_matches('\0').to_owned())
+    ["u ", "u!", "g ", "m ", "r "]
+        .iter()
+        .any(|start| line.starts_with(start))
+        .then(|| line.trim_end_matches('\0').to_owned())
 }
 
 /// Ids being given.
@@ -193,14 +196,7 @@ impl<'a> Allocation<'a> {
     }
 
     /// Makes a group if it is not there; gives its id. `uid` is the id that the user of its name wants.
-    fn group(
-        &mut self,
-        name: &str,
-        id: &Id,
-        uid: Option<u32>,
-        span: Option<Span>,
-        owner: OwnerOf<'_>,
-    ) -> Option<u32> {
+    fn group(&mut self, name: &str, id: &Id, uid: Option<u32>, span: Option<Span>, owner: OwnerOf<'_>) -> Option<u32> {
         if let Some(gid) = self.accounts.gid(name) {
             return Some(gid);
         }
@@ -239,7 +235,10 @@ impl<'a> Allocation<'a> {
             PrimaryGroup::Named(group) => match self.accounts.gid(group) {
                 Some(gid) => Some(gid),
                 None => {
-                    self.failed(request.span, format!("the user `{name}` wants the group `{group}`, which is not there"));
+                    self.failed(
+                        request.span,
+                        format!("the user `{name}` wants the group `{group}`, which is not there"),
+                    );
                     return;
                 }
             },
@@ -282,7 +281,8 @@ impl<'a> Allocation<'a> {
     fn search(&mut self, suits: impl Fn(&Self, u32) -> bool) -> Option<u32> {
         loop {
             let below = self.next;
-            let next = self.ranges.iter().filter(|(first, _)| *first < below).map(|(_, last)| (*last).min(below - 1)).max()?;
+            let next =
+                self.ranges.iter().filter(|(first, _)| *first < below).map(|(_, last)| (*last).min(below - 1)).max()?;
             self.next = next;
             if suits(self, next) {
                 return Some(next);
@@ -342,7 +342,7 @@ mod tests {
     fn create(image: &mut Image, extra: &[&str]) -> Accounts {
         let extra: Vec<String> = extra.iter().map(|&line| line.to_owned()).collect();
         image.edit(|editor| {
-            let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+            let specifiers = Specifiers::of(editor, "x86-64").unwrap();
             create_system_users(editor, &specifiers, &extra).unwrap()
         })
     }
@@ -388,7 +388,10 @@ mod tests {
     #[test]
     fn reads_what_rpm_provides() {
         for (value, want) in [
-            ("dSBzeXN0ZW1kLW5ldHdvcmsgMTkyICJzeXN0ZW1kIE5ldHdvcmsgTWFuYWdlbWVudCIA", "u systemd-network 192 \"systemd Network Management\""),
+            (
+                "dSBzeXN0ZW1kLW5ldHdvcmsgMTkyICJzeXN0ZW1kIE5ldHdvcmsgTWFuYWdlbWVudCIA",
+                "u systemd-network 192 \"systemd Network Management\"",
+            ),
             ("ZyBpbnB1dCA=", "g input "),
             ("1.0-1", ""),
             ("aGVsbG8=", ""),

@@ -154,9 +154,7 @@ fn number(text: &str) -> Result<u32, String> {
 fn single_id(text: Option<&str>) -> Result<Id, String> {
     match text {
         None => Ok(Id::Any),
-        Some(path) if path.starts_with('/') => {
-            path.parse().map(Id::OwnerOf).map_err(|error| format!("{error}"))
-        }
+        Some(path) if path.starts_with('/') => path.parse().map(Id::OwnerOf).map_err(|error| format!("{error}")),
         Some(text) => number(text).map(Id::Number),
     }
 }
@@ -176,7 +174,8 @@ fn user_ids(text: Option<&str>) -> Result<(Id, PrimaryGroup), String> {
 /// Checks the name of a user or a group by the strict rule of systemd: letters, digits, `_` and `-`, no digit or dash first, at
 /// most 31 characters.
 pub(crate) fn valid_name(name: String) -> Result<String, String> {
-    let is_good = |(at, c): (usize, char)| c.is_ascii_alphabetic() || c == '_' || at > 0 && (c.is_ascii_digit() || c == '-');
+    let is_good =
+        |(at, c): (usize, char)| c.is_ascii_alphabetic() || c == '_' || at > 0 && (c.is_ascii_digit() || c == '-');
     if !name.is_empty() && name.len() <= 31 && name.char_indices().all(is_good) {
         return Ok(name);
     }
@@ -190,7 +189,7 @@ mod tests {
 
     #[test]
     fn reads_lines_and_names_mistakes() {
-        let specifiers = Image::new().edit(|editor| Specifiers::of(editor, "x86_64").unwrap());
+        let specifiers = Image::new().edit(|editor| Specifiers::of(editor, "x86-64").unwrap());
         let user = |name: &str, id: Id, group: PrimaryGroup, comment: &str, home: Option<&str>, shell: Option<&str>| {
             let (name, comment) = (name.to_owned(), comment.to_owned());
             let (home, shell) = (home.map(str::to_owned), shell.map(str::to_owned));

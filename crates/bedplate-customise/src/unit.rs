@@ -44,9 +44,8 @@ impl Scope {
     }
 }
 
-const SUFFIXES: [&str; 11] = [
-    "service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope",
-];
+const SUFFIXES: [&str; 11] =
+    ["service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"];
 
 /// The name of a unit: `NAME.TYPE`, `NAME@.TYPE` (a template) or `NAME@INSTANCE.TYPE`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -326,7 +325,10 @@ mod tests {
         assert!(name("a@.service").is_template());
         assert_eq!(name("a@b.service").template(), Some(name("a@.service")));
         assert_eq!(name("a.service").instance(), None);
-        assert_eq!(name("dev-disk@x.mount").expand("%i-%p-%j-%n-%N-%%").unwrap(), "x-dev-disk-disk-dev-disk@x.mount-dev-disk@x-%");
+        assert_eq!(
+            name("dev-disk@x.mount").expand("%i-%p-%j-%n-%N-%%").unwrap(),
+            "x-dev-disk-disk-dev-disk@x.mount-dev-disk@x-%"
+        );
     }
 
     #[test]

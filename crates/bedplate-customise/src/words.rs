@@ -80,11 +80,7 @@ fn text_of(bytes: Vec<u8>) -> Result<String, &'static str> {
     String::from_utf8(bytes).map_err(|_| "an escape makes no UTF-8 text")
 }
 
-fn unescape(
-    first: char,
-    rest: &mut std::str::CharIndices<'_>,
-    word: &mut Vec<u8>,
-) -> Result<(), &'static str> {
+fn unescape(first: char, rest: &mut std::str::CharIndices<'_>, word: &mut Vec<u8>) -> Result<(), &'static str> {
     let mut number = |first: Option<char>, radix: u32, digits: usize| {
         let mut value = match first {
             Some(digit) => digit.to_digit(radix).ok_or("an escape lacks digits")?,

@@ -8,7 +8,7 @@ use crate::support::Root;
 fn agrees(files: &[(&str, &str)]) {
     let mut root = Root::new(files);
     let ours = root.ours(|editor| {
-        let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+        let specifiers = Specifiers::of(editor, "x86-64").unwrap();
         create_system_users(editor, &specifiers, &[]).unwrap();
     });
     root.theirs("systemd-sysusers", &["--root", root.path().to_str().unwrap()]);
@@ -68,12 +68,15 @@ fn ids_of_files_and_specifiers() {
     files.extend([
         ("/usr/lib/os-release", "ID=node\nVERSION_ID=4\nIMAGE_VERSION=2\n"),
         ("/usr/lib/data", "x"),
-        ("/usr/lib/sysusers.d/a.conf", "u app /usr/lib/data \"%o %w %%\" %V/app /bin/%a\ng files /usr/lib/data\nu none /nowhere\n"),
+        (
+            "/usr/lib/sysusers.d/a.conf",
+            "u app /usr/lib/data \"%o %w %%\" %V/app /bin/%a\ng files /usr/lib/data\nu none /nowhere\n",
+        ),
     ]);
     let mut root = Root::new(&files);
     std::os::unix::fs::chown(root.at("/usr/lib/data"), Some(333), Some(334)).unwrap();
     let ours = root.ours(|editor| {
-        let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+        let specifiers = Specifiers::of(editor, "x86-64").unwrap();
         create_system_users(editor, &specifiers, &[]).unwrap();
     });
     root.theirs("systemd-sysusers", &["--root", root.path().to_str().unwrap()]);
