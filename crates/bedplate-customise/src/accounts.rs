@@ -147,6 +147,12 @@ impl Accounts {
         self.users.find(user)?.get(5).map(String::as_str)
     }
 
+    /// The second field of a user's line in shadow: the hash of the password, or what stands for none.
+    #[must_use]
+    pub fn password(&self, user: &str) -> Option<&str> {
+        self.shadow.find(user)?.get(1).map(String::as_str)
+    }
+
     /// The first user with an id.
     #[must_use]
     pub fn user_of(&self, uid: u32) -> Option<&str> {
@@ -224,14 +230,6 @@ impl Accounts {
             None => self.shadow.add(&[user, password, day, "", "", "", "", "", ""]),
         }
     }
-
-    /// Expires a user's account: no password and no key opens it.
-    pub(crate) fn expire(&mut self, user: &str) {
-        if let Some(fields) = self.shadow.find_mut(user) {
-            fields.resize(9, String::new());
-            "1".clone_into(&mut fields[7]);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -274,12 +272,11 @@ mod tests {
     }
 
     #[test]
-    fn passwords_and_locks() {
+    fn passwords() {
         let mut accounts = Accounts::parse(["a:x:1:1::/:\n", "", "", ""]);
         accounts.set_password("a", "$6$x", "3");
-        accounts.expire("a");
-        assert_eq!(accounts.texts()[1], "a:$6$x:3:::::1:\n");
+        assert_eq!(accounts.texts()[1], "a:$6$x:3::::::\n");
         accounts.set_password("a", LOCKED, "4");
-        assert_eq!(accounts.texts()[1], "a:!*:4:::::1:\n");
+        assert_eq!(accounts.texts()[1], "a:!*:4::::::\n");
     }
 }

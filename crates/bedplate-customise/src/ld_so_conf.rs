@@ -18,12 +18,7 @@ pub(crate) fn folders(editor: &Editor<'_>) -> Result<Vec<TreePath>, CustomiseErr
     Ok(folders)
 }
 
-fn read(
-    editor: &Editor<'_>,
-    file: &TreePath,
-    depth: usize,
-    folders: &mut Vec<TreePath>,
-) -> Result<(), CustomiseError> {
+fn read(editor: &Editor<'_>, file: &TreePath, depth: usize, folders: &mut Vec<TreePath>) -> Result<(), CustomiseError> {
     let Some(text) = editor.text(file)? else { return Ok(()) };
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or("").trim();
@@ -54,8 +49,16 @@ fn read(
 fn matching(editor: &Editor<'_>, file: &TreePath, pattern: &str) -> Vec<TreePath> {
     let (folder, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     let folder: Option<TreePath> = match pattern.starts_with('/') {
-        true => if folder.is_empty() { Some(TreePath::root()) } else { folder.parse().ok() },
-        false => file.parent().and_then(|parent| if folder.is_empty() { Some(parent) } else { parent.join(folder).ok() }),
+        true => {
+            if folder.is_empty() {
+                Some(TreePath::root())
+            } else {
+                folder.parse().ok()
+            }
+        }
+        false => {
+            file.parent().and_then(|parent| if folder.is_empty() { Some(parent) } else { parent.join(folder).ok() })
+        }
     };
     let Some(folder) = folder.and_then(|folder| editor.tree.resolve(&folder)) else { return Vec::new() };
     let files = editor.tree.children(&folder).filter(|(path, entry)| {
@@ -74,7 +77,10 @@ mod tests {
     #[test]
     fn follows_includes() {
         let mut image = Image::new();
-        image.file("/etc/ld.so.conf", "# c\ninclude ld.so.conf.d/*.conf\n/opt/a/ # note\nhwcap 1 x\n/opt/b=libc6\ninclude /etc/ld.so.conf\n");
+        image.file(
+            "/etc/ld.so.conf",
+            "# c\ninclude ld.so.conf.d/*.conf\n/opt/a/ # note\nhwcap 1 x\n/opt/b=libc6\ninclude /etc/ld.so.conf\n",
+        );
         image.file("/etc/ld.so.conf.d/z.conf", "/opt/z\n");
         image.file("/etc/ld.so.conf.d/c.conf", "/opt/c\n");
         image.file("/etc/ld.so.conf.d/no.txt", "/opt/no\n");

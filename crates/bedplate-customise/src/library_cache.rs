@@ -113,7 +113,9 @@ fn system_folders(editor: &Editor<'_>) -> Result<Option<Vec<TreePath>>, Customis
 
 /// Which program says it wrote the cache: the ldconfig of the image's C library.
 fn generator(editor: &Editor<'_>) -> Result<String, CustomiseError> {
-    for library in ["/lib64/libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6"] {
+    for library in
+        ["/lib64/libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6"]
+    {
         let Some(bytes) = editor.bytes(&library.parse().expect("it is a path"))? else { continue };
         let start = b"GNU C Library ";
         let Some(at) = bytes.windows(start.len()).position(|window| window == start) else { continue };
@@ -139,9 +141,10 @@ fn scan(
     entries: &mut Vec<Cached>,
 ) -> Result<(), CustomiseError> {
     let Some(real) = editor.tree.resolve(folder) else { return Ok(()) };
-    let names = editor.tree.children(&real).filter(|(_, entry)| {
-        matches!(entry.kind, Kind::File(_) | Kind::HardLink(_) | Kind::Symlink(_))
-    });
+    let names = editor
+        .tree
+        .children(&real)
+        .filter(|(_, entry)| matches!(entry.kind, Kind::File(_) | Kind::HardLink(_) | Kind::Symlink(_)));
     let names: Vec<(String, bool)> = names
         .map(|(path, entry)| (path.name().to_owned(), matches!(entry.kind, Kind::Symlink(_))))
         .filter(|(name, _)| (name.starts_with("lib") || name.starts_with("ld-")) && name.contains(".so"))
@@ -200,7 +203,9 @@ fn by_version(one: &str, other: &str) -> Ordering {
                     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
                     let (digits, rest) = text.split_at(end);
                     *text = rest;
-                    digits.iter().fold(0_u128, |sum, digit| sum.saturating_mul(10).saturating_add(u128::from(digit - b'0')))
+                    digits
+                        .iter()
+                        .fold(0_u128, |sum, digit| sum.saturating_mul(10).saturating_add(u128::from(digit - b'0')))
                 };
                 match number(&mut a).cmp(&number(&mut b)) {
                     Ordering::Equal => {}
@@ -262,9 +267,8 @@ fn write(entries: &[Cached], generator: &str) -> Vec<u8> {
     let mut hardware: Vec<&str> = entries.iter().filter_map(|entry| entry.hardware.as_deref()).collect();
     hardware.sort_unstable();
     hardware.dedup();
-    let texts = Texts::new(
-        entries.iter().flat_map(|entry| [entry.name.as_str(), &entry.path]).chain(hardware.iter().copied()),
-    );
+    let texts =
+        Texts::new(entries.iter().flat_map(|entry| [entry.name.as_str(), &entry.path]).chain(hardware.iter().copied()));
     let start = HEADER + entries.len() * ENTRY;
     let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
     let place = |text: &str| small(start + texts.places.get(text).copied().unwrap_or(0));
@@ -291,9 +295,8 @@ fn write(entries: &[Cached], generator: &str) -> Vec<u8> {
     let data = extensions + 8 + sections * 16;
     out.extend(EXTENSION_MAGIC.to_le_bytes());
     out.extend(small(sections));
-    let section = |tag: u32, offset: usize, size: usize| {
-        [tag.to_le_bytes(), [0; 4], small(offset), small(size)].concat()
-    };
+    let section =
+        |tag: u32, offset: usize, size: usize| [tag.to_le_bytes(), [0; 4], small(offset), small(size)].concat();
     out.extend(section(GENERATOR, data + hardware.len() * 4, generator.len()));
     if !hardware.is_empty() {
         out.extend(section(HARDWARE, data, hardware.len() * 4));
@@ -309,7 +312,9 @@ mod tests {
 
     #[test]
     fn versions_compare_by_number() {
-        for (less, more) in [("libx.so.2", "libx.so.10"), ("liba.so", "libb.so"), ("libx.so", "libx.so.1"), ("libx-a", "libx1")] {
+        for (less, more) in
+            [("libx.so.2", "libx.so.10"), ("liba.so", "libb.so"), ("libx.so", "libx.so.1"), ("libx-a", "libx1")]
+        {
             assert_eq!(by_version(less, more), Ordering::Less, "{less} {more}");
             assert_eq!(by_version(more, less), Ordering::Greater, "{less} {more}");
         }
@@ -320,6 +325,9 @@ mod tests {
     fn ends_of_texts_are_shared() {
         let texts = Texts::new(["so.1", "/lib/libx.so.1", "libx.so.1", "other", "other"].into_iter());
         assert_eq!(texts.bytes, b"other\0/lib/libx.so.1\0");
-        assert_eq!(texts.places, BTreeMap::from([("other", 0), ("/lib/libx.so.1", 6), ("libx.so.1", 11), ("so.1", 16)]));
+        assert_eq!(
+            texts.places,
+            BTreeMap::from([("other", 0), ("/lib/libx.so.1", 6), ("libx.so.1", 11), ("so.1", 16)])
+        );
     }
 }

@@ -3,20 +3,12 @@
 use std::collections::BTreeSet;
 
 use bedplate_diag::{Diagnostic, Span, nearest};
+use bedplate_image_config::{Spanned, UnitName as ConfigUnit};
 use bedplate_tree::{Kind, TreePath};
 
 use crate::preset::{Decision, Presets};
 use crate::unit::{self, Found, Install, Scope, Unit, UnitName};
 use crate::{CustomiseError, Editor};
-
-/// A unit that somebody named, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedUnit {
-    /// The name as it was written; without a type it is a service.
-    pub name: String,
-    /// Where it was written.
-    pub span: Option<Span>,
-}
 
 /// Brings all units into the state that the presets say, as `systemctl preset-all` does for an image that never booted.
 ///
@@ -55,20 +47,20 @@ pub fn apply_presets(editor: &mut Editor<'_>, scope: Scope) -> Result<(), Custom
 /// # Errors
 ///
 /// If a file cannot be read, or a link has no place. A unit that is not there or cannot be enabled is a diagnostic.
-pub fn enable(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Result<(), CustomiseError> {
+pub fn enable(editor: &mut Editor<'_>, scope: Scope, units: &[Spanned<ConfigUnit>]) -> Result<(), CustomiseError> {
     editor.step("services");
     for named in units {
-        let Some(name) = unit_name(editor, named) else { continue };
+        let Some(name) = UnitName::new(named.as_str()) else { continue };
         let unit = match unit::find(editor, scope, &name) {
             Found::Unit(unit) => unit,
             Found::Masked => {
                 let message = format!("`{}` is masked and cannot be enabled", name.as_str());
                 let hint = "a link to `/dev/null` or an empty file hides the unit: do not mask it, or do not enable it";
-                report(editor, named.span, Diagnostic::error("masked-unit", message).hint(hint));
+                report(editor, Some(named.span), Diagnostic::error("masked-unit", message).hint(hint));
                 continue;
             }
             Found::Nothing => {
-                not_there(editor, scope, &name, named.span, Diagnostic::error);
+                not_there(editor, scope, &name, Some(named.span), Diagnostic::error);
                 continue;
             }
         };
@@ -77,16 +69,16 @@ pub fn enable(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Res
             let message = format!("`{}` has no [Install] section: there is nothing to enable", name.as_str());
             let hint =
                 "another unit starts it as a rule; a drop-in with `[Install]` and `WantedBy=` makes it one to enable";
-            report(editor, named.span, Diagnostic::warning("static-unit", message).hint(hint));
+            report(editor, Some(named.span), Diagnostic::warning("static-unit", message).hint(hint));
             continue;
         }
         if unit.name.is_template() && install.default_instance.is_none() && install.alias.is_empty() {
             let message = format!("`{}` is a template without a default instance", name.as_str());
             let hint = format!("name an instance: `{}`", name.with_instance("INSTANCE").as_str());
-            report(editor, named.span, Diagnostic::error("template-unit", message).hint(hint));
+            report(editor, Some(named.span), Diagnostic::error("template-unit", message).hint(hint));
             continue;
         }
-        Enabling { editor, scope, span: named.span, is_preset: false, done: BTreeSet::new() }.all(vec![unit])?;
+        Enabling { editor, scope, span: Some(named.span), is_preset: false, done: BTreeSet::new() }.all(vec![unit])?;
     }
     Ok(())
 }
@@ -96,13 +88,13 @@ pub fn enable(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Res
 /// # Errors
 ///
 /// If a file cannot be read. A unit that is not there is a diagnostic.
-pub fn disable(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Result<(), CustomiseError> {
+pub fn disable(editor: &mut Editor<'_>, scope: Scope, units: &[Spanned<ConfigUnit>]) -> Result<(), CustomiseError> {
     editor.step("services");
     let mut names = Vec::new();
     for named in units {
-        let Some(name) = unit_name(editor, named) else { continue };
+        let Some(name) = UnitName::new(named.as_str()) else { continue };
         if unit::find(editor, scope, &name) == Found::Nothing {
-            not_there(editor, scope, &name, named.span, Diagnostic::error);
+            not_there(editor, scope, &name, Some(named.span), Diagnostic::error);
         }
         names.push(name);
     }
@@ -114,12 +106,12 @@ pub fn disable(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Re
 /// # Errors
 ///
 /// If a link has no place.
-pub fn mask(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Result<(), CustomiseError> {
+pub fn mask(editor: &mut Editor<'_>, scope: Scope, units: &[Spanned<ConfigUnit>]) -> Result<(), CustomiseError> {
     editor.step("services");
     for named in units {
-        let Some(name) = unit_name(editor, named) else { continue };
+        let Some(name) = UnitName::new(named.as_str()) else { continue };
         if unit::find(editor, scope, &name) == Found::Nothing {
-            not_there(editor, scope, &name, named.span, Diagnostic::warning);
+            not_there(editor, scope, &name, Some(named.span), Diagnostic::warning);
         }
         let path: TreePath = format!("{}/{}", scope.configuration(), name.as_str()).parse().expect("it is a path");
         match editor.look(path.as_str()).map(|entry| &entry.kind) {
@@ -127,7 +119,7 @@ pub fn mask(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Resul
             Some(_) => {
                 let message = format!("`{}` cannot be masked: `{path}` is there", name.as_str());
                 let hint = "a mask is a link at this path; put the unit below /usr/lib, or do not mask it";
-                report(editor, named.span, Diagnostic::error("unit-in-etc", message).hint(hint));
+                report(editor, Some(named.span), Diagnostic::error("unit-in-etc", message).hint(hint));
             }
         }
     }
@@ -137,17 +129,6 @@ pub fn mask(editor: &mut Editor<'_>, scope: Scope, units: &[NamedUnit]) -> Resul
 fn report(editor: &mut Editor<'_>, span: Option<Span>, mut diagnostic: Diagnostic) {
     diagnostic.span = span;
     editor.diagnostics.push(diagnostic);
-}
-
-fn unit_name(editor: &mut Editor<'_>, named: &NamedUnit) -> Option<UnitName> {
-    let text = if named.name.contains('.') { named.name.clone() } else { format!("{}.service", named.name) };
-    let name = UnitName::new(&text);
-    if name.is_none() {
-        let message = format!("`{}` is no name of a unit", named.name);
-        let hint = "a unit is named like `sshd.service`, `getty@tty1.service` or `multi-user.target`";
-        report(editor, named.span, Diagnostic::error("bad-unit-name", message).hint(hint));
-    }
-    name
 }
 
 fn not_there(

@@ -342,7 +342,7 @@ mod tests {
     fn create(image: &mut Image, extra: &[&str]) -> Accounts {
         let extra: Vec<String> = extra.iter().map(|&line| line.to_owned()).collect();
         image.edit(|editor| {
-            let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+            let specifiers = Specifiers::of(editor, "x86-64").unwrap();
             create_system_users(editor, &specifiers, &extra).unwrap()
         })
     }

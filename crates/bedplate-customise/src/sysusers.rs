@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn reads_lines_and_names_mistakes() {
-        let specifiers = Image::new().edit(|editor| Specifiers::of(editor, "x86_64").unwrap());
+        let specifiers = Image::new().edit(|editor| Specifiers::of(editor, "x86-64").unwrap());
         let user = |name: &str, id: Id, group: PrimaryGroup, comment: &str, home: Option<&str>, shell: Option<&str>| {
             let (name, comment) = (name.to_owned(), comment.to_owned());
             let (home, shell) = (home.map(str::to_owned), shell.map(str::to_owned));

@@ -1,15 +1,35 @@
 //! A small tree for unit tests.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bedplate_cas::Store;
 use bedplate_diag::{Diagnostic, Sources};
+use bedplate_image_config::{FileKind, Files, ImageConfig, load};
 use bedplate_tree::{Entry, FileTree, Kind, TreePath};
 
 use crate::Editor;
 
 /// The time that edits of tests have.
 pub(crate) const EPOCH: i64 = 1_700_000_000;
+
+/// The config itself, and what it names on this machine.
+struct OneFile(Vec<u8>);
+
+impl Files for OneFile {
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        if path == Path::new("image.toml") { Ok(self.0.clone()) } else { std::fs::read(path) }
+    }
+
+    fn kind(&mut self, path: &Path) -> io::Result<FileKind> {
+        std::fs::metadata(path).map(|facts| if facts.is_dir() { FileKind::Folder } else { FileKind::File })
+    }
+
+    fn neighbours(&mut self, _: &Path) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 /// A tree with a store, and the diagnostics of the edits.
 pub(crate) struct Image {
@@ -43,6 +63,22 @@ impl Image {
 
     pub(crate) fn link(&mut self, path: &str, target: &str) {
         self.put(path, Kind::Symlink(target.to_owned()), 0o777);
+    }
+
+    /// A config of this text, in which `name` and the like are there already: its own lines begin with line 3.
+    pub(crate) fn config(&mut self, text: &str) -> ImageConfig {
+        let text = format!("version = 1\nname = \"test\"\n{text}");
+        let loaded = load(Path::new("image.toml"), &mut OneFile(text.into_bytes()));
+        assert!(loaded.config.is_some(), "{:?}", loaded.diagnostics);
+        self.sources = loaded.sources;
+        loaded.config.unwrap()
+    }
+
+    /// A file of this machine; gives its path.
+    pub(crate) fn write_outside(&self, name: &str, text: &str) -> String {
+        let path = self._folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     pub(crate) fn edit<T>(&mut self, work: impl FnOnce(&mut Editor<'_>) -> T) -> T {

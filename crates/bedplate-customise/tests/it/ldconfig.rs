@@ -87,7 +87,9 @@ fn the_libraries_of_this_machine() {
     for from in names.filter(|path| path.to_str().unwrap().contains(".so") && is_taken(path)) {
         let to = from.to_str().unwrap();
         match fs::read_link(&from) {
-            Ok(target) if is_taken(&from.parent().unwrap().join(&target)) && !target.to_str().unwrap().contains('/') => {
+            Ok(target)
+                if is_taken(&from.parent().unwrap().join(&target)) && !target.to_str().unwrap().contains('/') =>
+            {
                 root.write(to, &format!("-> {}", target.to_str().unwrap()));
             }
             Ok(_) => {}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use bedplate_cas::Store;
+use bedplate_cas::{Batch, Store};
 use bedplate_customise::Editor;
 use bedplate_diag::{Diagnostic, Sources};
 use bedplate_tree::{Entry, FileTree, Kind, TreePath};
@@ -56,32 +56,10 @@ impl Root {
     /// The folder as a tree.
     pub(crate) fn tree(&self) -> FileTree {
         let mut tree = FileTree::new();
-        self.add(&self.path(), &TreePath::root(), &mut tree);
+        let batch = self.store.batch();
+        add(&batch, &self.path(), &TreePath::root(), &mut tree);
+        batch.commit().unwrap();
         tree
-    }
-
-    fn add(&self, folder: &Path, at: &TreePath, tree: &mut FileTree) {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()).collect();
-        names.sort_by_key(fs::DirEntry::file_name);
-        for name in names {
-            let path = at.join(name.file_name().to_str().unwrap()).unwrap();
-            let facts = name.metadata().unwrap();
-            let kind = if facts.is_dir() {
-                Kind::Directory
-            } else if facts.is_symlink() {
-                Kind::Symlink(fs::read_link(name.path()).unwrap().to_str().unwrap().to_owned())
-            } else if facts.is_file() {
-                Kind::File(self.store.put_file(&name.path()).unwrap())
-            } else {
-                Kind::Fifo
-            };
-            let mode = u16::try_from(facts.permissions().mode() & 0o7777).unwrap();
-            let entry = Entry { uid: facts.uid(), gid: facts.gid(), ..Entry::new(kind, mode, &Arc::from("folder")) };
-            tree.insert(path.clone(), entry).unwrap();
-            if facts.is_dir() {
-                self.add(&name.path(), &path, tree);
-            }
-        }
     }
 
     /// Lets ours work on the root as it is now.
@@ -140,5 +118,29 @@ impl Root {
             .map(|(path, ours, theirs)| format!("{path}\n  ours   {ours}\n  theirs {theirs}"))
             .collect();
         assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
+}
+
+fn add(batch: &Batch, folder: &Path, at: &TreePath, tree: &mut FileTree) {
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()).collect();
+    names.sort_by_key(fs::DirEntry::file_name);
+    for name in names {
+        let path = at.join(name.file_name().to_str().unwrap()).unwrap();
+        let facts = name.metadata().unwrap();
+        let kind = if facts.is_dir() {
+            Kind::Directory
+        } else if facts.is_symlink() {
+            Kind::Symlink(fs::read_link(name.path()).unwrap().to_str().unwrap().to_owned())
+        } else if facts.is_file() {
+            Kind::File(batch.put_file(&name.path()).unwrap())
+        } else {
+            Kind::Fifo
+        };
+        let mode = u16::try_from(facts.permissions().mode() & 0o7777).unwrap();
+        let entry = Entry { uid: facts.uid(), gid: facts.gid(), ..Entry::new(kind, mode, &Arc::from("folder")) };
+        tree.insert(path.clone(), entry).unwrap();
+        if facts.is_dir() {
+            add(batch, &name.path(), &path, tree);
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::support::Root;
 fn agrees(files: &[(&str, &str)]) {
     let mut root = Root::new(files);
     let ours = root.ours(|editor| {
-        let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+        let specifiers = Specifiers::of(editor, "x86-64").unwrap();
         create_system_users(editor, &specifiers, &[]).unwrap();
     });
     root.theirs("systemd-sysusers", &["--root", root.path().to_str().unwrap()]);
@@ -76,7 +76,7 @@ fn ids_of_files_and_specifiers() {
     let mut root = Root::new(&files);
     std::os::unix::fs::chown(root.at("/usr/lib/data"), Some(333), Some(334)).unwrap();
     let ours = root.ours(|editor| {
-        let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+        let specifiers = Specifiers::of(editor, "x86-64").unwrap();
         create_system_users(editor, &specifiers, &[]).unwrap();
     });
     root.theirs("systemd-sysusers", &["--root", root.path().to_str().unwrap()]);
