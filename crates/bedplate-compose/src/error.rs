@@ -3,11 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bedplate_boot::{EspError, InitramfsError, UkiError};
 use bedplate_cas::StoreError;
 use bedplate_customise::CustomiseError;
 use bedplate_diag::{Category, Diagnostic};
+use bedplate_disk::{DiskError, PartitionTypeError};
+use bedplate_filesystem::FilesystemError;
 use bedplate_install::{InstallError, UnpackError};
 use bedplate_repo::Findings;
+use bedplate_tree::InsertError;
 
 use crate::SelectionError;
 
@@ -36,6 +40,33 @@ pub enum ComposeError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file has no place in the tree.
+    #[error("failed to change the tree of the image")]
+    Insert(#[from] InsertError),
+    /// A file system was not made.
+    #[error("failed to make a file system")]
+    Filesystem(#[source] FilesystemError),
+    /// A disk was not made.
+    #[error("failed to make the disk")]
+    Disk(#[from] DiskError),
+    /// There is no such partition on this architecture.
+    #[error(transparent)]
+    PartitionType(#[from] PartitionTypeError),
+    /// There is no initramfs.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// There is no unified kernel image.
+    #[error("failed to make the unified kernel image")]
+    Uki(#[from] UkiError),
+    /// There is no EFI system partition.
+    #[error("failed to make the EFI system partition")]
+    Esp(#[from] EspError),
+    /// Partitions without the tools to make them.
+    #[error("an image with partitions needs tools, and there are none")]
+    NoTools,
+    /// What the store has of a step is not what the step keeps.
+    #[error("the store has something else under the key of a step")]
+    Cache,
     /// A file cannot be used.
     #[error("failed to {doing} `{}`", path.display())]
     Io {
@@ -67,6 +98,13 @@ impl ComposeError {
             Self::Install(error) => error.category(),
             Self::Customise(error) => error.category(),
             Self::Store(error) => error.category(),
+            Self::Filesystem(error) => error.category(),
+            Self::Disk(error) => error.category(),
+            Self::Initramfs(error) => error.category(),
+            Self::Uki(error) => error.category(),
+            Self::Esp(error) => error.category(),
+            Self::PartitionType(_) => Category::Input,
+            Self::Insert(_) | Self::NoTools | Self::Cache => Category::Internal,
             Self::Io { .. } | Self::Cancelled => Category::Environment,
         }
     }
