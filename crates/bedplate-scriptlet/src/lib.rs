@@ -9,12 +9,16 @@
 //! Order, arguments and standard input are those of rpm, for an installation into an empty root. All files are there before
 //! the first script, as in rpm-ostree. What only keeps a cache or a database up to date is not run but named ([`Native`]).
 
+mod error;
 mod header;
 mod links;
+mod native;
 mod order;
 mod package;
 mod plan;
 
+pub use error::{Failure, ScriptError};
+pub use native::{Native, classify};
 pub use order::order;
 pub use package::{File, Package, Script, ScriptKind, Triggers, Wish};
 pub use plan::{Step, StepKind, plan};
