@@ -26,8 +26,10 @@ mod specifier;
 mod system;
 mod system_users;
 mod sysusers;
+mod temporary_files;
 #[cfg(test)]
 mod testing;
+mod tmpfiles;
 mod unit;
 mod users;
 mod words;
@@ -45,5 +47,6 @@ pub use specifier::{SpecifierError, Specifiers, Vocabulary};
 pub use system::name_system;
 pub use system_users::{create_system_users, provided_line};
 pub use sysusers::{Id, PrimaryGroup, SystemUser};
+pub use temporary_files::make_temporary_files;
 pub use unit::Scope;
 pub use users::create_users;

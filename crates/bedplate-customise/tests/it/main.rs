@@ -4,3 +4,4 @@ mod ldconfig;
 mod services;
 mod support;
 mod sysusers;
+mod tmpfiles;
