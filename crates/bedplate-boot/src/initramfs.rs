@@ -153,7 +153,7 @@ impl InitramfsError {
 pub fn initramfs(tree: &FileTree, store: &Store, request: &InitramfsRequest<'_>) -> Result<Initramfs, InitramfsError> {
     let features: &[&str] = if request.verity == Verity::On { &VERITY_FEATURES } else { &FEATURES };
     let mut files = Collector::new(tree, store, features);
-    skeleton(&mut files)?;
+    skeleton(&mut files, tree)?;
     add_systemd(&mut files, tree, request)?;
     add_rules(&mut files, request.verity)?;
     add_identity(&mut files, tree, store)?;
@@ -162,14 +162,15 @@ pub fn initramfs(tree: &FileTree, store: &Store, request: &InitramfsRequest<'_>)
         files.require(path.as_str(), "the request for this initramfs")?;
     }
     let modules = add_modules(&mut files, tree, store, request)?;
-    if !files.missing.is_empty() {
-        return Err(InitramfsError::Missing(files.missing.into_iter().collect()));
+    let missing = files.missing();
+    if !missing.is_empty() {
+        return Err(InitramfsError::Missing(missing));
     }
     pack(&files, request.compression, modules)
 }
 
 /// Folders that systemd mounts on, and what the kernel starts.
-fn skeleton(files: &mut Collector<'_>) -> Result<(), InitramfsError> {
+fn skeleton(files: &mut Collector<'_>, tree: &FileTree) -> Result<(), InitramfsError> {
     for (path, mode) in [
         ("/dev", 0o755),
         ("/etc", 0o755),
@@ -182,6 +183,10 @@ fn skeleton(files: &mut Collector<'_>) -> Result<(), InitramfsError> {
         ("/var/tmp", 0o1777),
     ] {
         files.folder(path, mode)?;
+    }
+    // Where `/usr` has all, paths without it lead there.
+    for path in ["/bin", "/lib", "/lib64", "/sbin"] {
+        files.take_link(tree, path)?;
     }
     files.link("/init", "usr/lib/systemd/systemd")?;
     files.link("/var/run", "../run")
@@ -296,9 +301,10 @@ fn add_modules(
     store: &Store,
     request: &InitramfsRequest<'_>,
 ) -> Result<Vec<String>, InitramfsError> {
-    let folder = format!("/usr/lib/modules/{}", request.kernel_version);
-    let path = folder.parse().map_err(|error| InitramfsError::Path { path: folder.clone(), error })?;
-    let modules = Modules::new(tree, store, path)?;
+    // Where kernel and kmod look; it leads to `/usr/lib` in most images.
+    let folder = format!("/lib/modules/{}", request.kernel_version);
+    let path: TreePath = folder.parse().map_err(|error| InitramfsError::Path { path: folder.clone(), error })?;
+    let modules = Modules::new(tree, store, tree.resolve(&path).unwrap_or(path))?;
     let mut wanted = request.modules.to_vec();
     let mut load = Vec::new();
     if request.verity == Verity::On {
@@ -323,10 +329,6 @@ fn add_modules(
         for (path, _) in tree.children(&place).filter(|(path, _)| path.name().ends_with(".conf")) {
             files.take(path.as_str())?;
         }
-    }
-    // Whoever looks for modules looks below /lib.
-    if !files.has("/lib/modules") {
-        files.link("/lib/modules", "/usr/lib/modules")?;
     }
     let load: String = load.into_iter().map(|name| format!("{name}\n")).collect();
     files.make("/etc/modules-load.d/bedplate.conf", 0o644, load)?;

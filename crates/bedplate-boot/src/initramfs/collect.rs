@@ -44,6 +44,8 @@ pub(super) struct Collector<'a> {
     store: &'a Store,
     pub(super) nodes: BTreeMap<TreePath, Node>,
     pub(super) missing: BTreeSet<Missing>,
+    /// Libraries that were not found from the file that needs them.
+    libraries: Vec<(String, TreePath)>,
     /// Features whose libraries are taken along although they are only suggested.
     features: &'a [&'a str],
 }
@@ -51,7 +53,7 @@ pub(super) struct Collector<'a> {
 impl<'a> Collector<'a> {
     pub(super) fn new(tree: &'a FileTree, store: &'a Store, features: &'a [&'a str]) -> Self {
         let nodes = BTreeMap::from([(TreePath::root(), Node::Directory { mode: 0o755 })]);
-        Self { tree, store, nodes, missing: BTreeSet::new(), features }
+        Self { tree, store, nodes, missing: BTreeSet::new(), libraries: Vec::new(), features }
     }
 
     /// True if the image has something at this path, or where it leads to.
@@ -199,7 +201,17 @@ impl<'a> Collector<'a> {
     }
 
     fn lacks(&mut self, library: &str, file: &TreePath) {
-        self.missing.insert(Missing { what: format!("library {library}"), needed_by: file.to_string() });
+        self.libraries.push((library.to_owned(), file.clone()));
+    }
+
+    /// All that is missing. A library that was not found from one file may have been found from another: systemd's private ones are
+    /// loaded by the program, which knows their folder, before those that only name them are looked at.
+    pub(super) fn missing(&mut self) -> Vec<Missing> {
+        let there: BTreeSet<&str> = self.nodes.keys().map(TreePath::name).collect();
+        let lacking = self.libraries.iter().filter(|(library, _)| !there.contains(library.as_str()));
+        let lacking = lacking.map(|(library, file)| (format!("library {library}"), file.to_string()));
+        self.missing.extend(lacking.map(|(what, needed_by)| Missing { what, needed_by }));
+        std::mem::take(&mut self.missing).into_iter().collect()
     }
 
     /// Where the loader would find a library for a file.
