@@ -23,8 +23,13 @@ const BIN: u32 = 7;
 const REGION_SIZE: u32 = 16;
 
 /// Number and name of a tag of a header, as `include/rpm/rpmtag.h` of rpm has them.
-#[derive(Debug, Clone, Copy)]
-pub struct Tag(pub u32, pub &'static str);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag(
+    /// Its number.
+    pub u32,
+    /// Its name, for messages.
+    pub &'static str,
+);
 
 /// How many bytes follow an intro.
 ///
@@ -55,12 +60,16 @@ struct Entry {
 }
 
 /// An entry as it is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RawEntry<'a> {
-    pub(crate) tag: u32,
-    pub(crate) kind: u32,
-    pub(crate) count: usize,
-    pub(crate) bytes: &'a [u8],
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawEntry<'a> {
+    /// Number of its tag.
+    pub tag: u32,
+    /// Number of its type: `rpmTagType` of `include/rpm/rpmtag.h`.
+    pub kind: u32,
+    /// How many values it has; bytes of a binary one.
+    pub count: usize,
+    /// The values, big-endian; strings end with a zero.
+    pub bytes: &'a [u8],
 }
 
 /// A header whose index was checked. Accessors note what is wrong with a tag and go on without it;
@@ -178,7 +187,7 @@ impl<'a> Header<'a> {
     }
 
     /// The strings of a tag as they are.
-    pub(crate) fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
+    pub fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
         let Some(entry) = self.typed(tag, &[8], "an array of strings") else { return Vec::new() };
         let data = self.data;
         let bytes = &data[entry.offset..entry.offset + entry.length];
@@ -194,14 +203,14 @@ impl<'a> Header<'a> {
     }
 
     /// The bytes of a tag.
-    pub(crate) fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
+    pub fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
         let entry = self.typed(tag, &[BIN], "bytes")?;
         let data = self.data;
         Some(&data[entry.offset..entry.offset + entry.length])
     }
 
     /// All entries but the region, in the order of their tags.
-    pub(crate) fn raw(&self) -> impl Iterator<Item = RawEntry<'a>> {
+    pub fn raw(&self) -> impl Iterator<Item = RawEntry<'a>> {
         let data = self.data;
         self.entries.iter().map(move |entry| RawEntry {
             tag: entry.tag,
