@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::config::ImageConfig;
-use crate::shape::{Key, Section, Setting, Shape};
+use crate::shape::{Key, Presence, Section, Setting, Shape};
 
 /// The declaration of the whole image config.
 pub(crate) fn declaration() -> &'static Section {
@@ -75,6 +75,21 @@ pub(crate) fn paths() -> Vec<String> {
     paths
 }
 
+/// A section as a header of a file: `[storage]`, `[[storage.partition]]`.
+pub(crate) fn header(path: &str, shape: &Shape) -> String {
+    if matches!(shape, Shape::List { .. }) { format!("[[{path}]]") } else { format!("[{path}]") }
+}
+
+/// What happens without a key, in words; nothing if nothing has to be said.
+pub(crate) fn without(key: &Key) -> Option<String> {
+    match key.presence {
+        Presence::Required => Some("has to be there".to_owned()),
+        Presence::Default(literal) => Some(format!("`{literal}`")),
+        Presence::Otherwise("") => None,
+        Presence::Otherwise(words) => Some(words.to_owned()),
+    }
+}
+
 /// Lines of documentation as one text.
 pub(crate) fn prose(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
@@ -87,7 +102,6 @@ mod tests {
     use super::*;
     use crate::node::{Node, Value};
     use crate::read::read;
-    use crate::shape::Presence;
 
     /// The mistakes of a value, put where its key belongs.
     fn mistakes(path: &str, literal: &str) -> Vec<String> {

@@ -80,6 +80,18 @@ impl Node {
         }
     }
 
+    /// The same value as JSON.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Text(text) => text.as_str().into(),
+            Value::Number(number) => (*number).into(),
+            Value::Bool(is) => (*is).into(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Table(entries) => entries.iter().map(|(key, (_, value))| (key.clone(), value.to_json())).collect(),
+            Value::Other(what) => (*what).into(),
+        }
+    }
+
     pub(crate) fn text(&self) -> Option<&str> {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
     }

@@ -100,6 +100,63 @@ pub(crate) enum Shape {
     },
 }
 
+impl Shape {
+    /// What a value is, in words that follow on "takes".
+    pub(crate) fn what(&self) -> String {
+        match self {
+            Self::Bool => "`true` or `false`".to_owned(),
+            Self::Number { least, most } => range(*least, *most),
+            Self::Text(grammar) => grammar.what_and_rule(),
+            Self::Word(_) => "one of the words below".to_owned(),
+            Self::Path(PathKind::File) => {
+                "a path of a file that is there, relative to the folder of the config".to_owned()
+            }
+            Self::Path(PathKind::Folder) => {
+                "a path of a folder that is there, relative to the folder of the config".to_owned()
+            }
+            Self::Path(PathKind::Later) => "a path of a file, relative to the folder of the config".to_owned(),
+            Self::List { item, .. } => match &**item {
+                Self::Table(_) => "a list of tables".to_owned(),
+                Self::Word(_) => "a list of the words below".to_owned(),
+                item => format!("a list; each item is {}", item.what()),
+            },
+            Self::Pairs { key, value, .. } => {
+                format!(
+                    "a table with keys of your own; each key is {}; each value is {}",
+                    key.what_and_rule(),
+                    value.what()
+                )
+            }
+            Self::Table(_) => "a table".to_owned(),
+            Self::NumberOr { least, most, text } => {
+                format!("{}, or {}", range(*least, *most), text.what_and_rule())
+            }
+        }
+    }
+
+    /// The words that it takes, if it takes words.
+    pub(crate) fn words(&self) -> &'static [Word] {
+        match self {
+            Self::Word(words) => words,
+            Self::List { item, .. } => item.words(),
+            _ => &[],
+        }
+    }
+}
+
+impl Grammar {
+    fn what_and_rule(&self) -> String {
+        if self.rule.is_empty() { self.what.to_owned() } else { format!("{}: {}", self.what, self.rule) }
+    }
+}
+
+fn range(least: i64, most: i64) -> String {
+    match (least, most) {
+        (i64::MIN, i64::MAX) => "a whole number".to_owned(),
+        _ => format!("a whole number from {least} to {most}"),
+    }
+}
+
 /// What becomes of an inherited list where a file has a list of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inherited {
