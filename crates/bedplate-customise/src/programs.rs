@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bedplate_cas::{Digest, WorkFolder};
-use bedplate_sandbox::{Bind, Cancel, Helper, Job, Limits, Mode, run};
+use bedplate_sandbox::{Cancel, Helper, Job, Limits, Mode, run};
 use bedplate_tree::{Kind, TreePath};
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +37,9 @@ struct Made(BTreeMap<TreePath, Digest>);
 
 /// One program to run.
 struct Program<'r> {
-    /// Its name in the store's memory.
-    name: &'static str,
     argv: &'r [&'r str],
     /// The layers of the root that it runs in.
     layers: Vec<PathBuf>,
-    binds: Vec<Bind>,
     /// The folders, inside, that it writes to.
     writes: &'r [&'r str],
 }
@@ -107,21 +104,24 @@ fn depmod(
     inputs: &[TreePath],
 ) -> Result<Made, CustomiseError> {
     let work = editor.store.work("depmod")?;
-    let image = work.path().join("image");
+    let layer = work.path().join("layer");
+    let image = layer.join("image");
     lay_out(editor, inputs, &image)?;
     // depmod looks for `/lib/modules`.
     let lib = image.join("lib");
     symlink("usr/lib", &lib).map_err(CustomiseError::io("link", &lib))?;
-    let out = format!("/out{kernel}");
-    let argv = ["depmod", "-b", "/image", "-o", "/out", kernel.name()];
-    let folder = image.clone();
-    let binds = vec![Bind { source: folder, target: "/image".into(), writable: false }];
-    let layers = if programs.tools.is_empty() { vec![whole_system(editor, &work)?] } else { programs.tools.to_vec() };
-    // It writes below `lib/modules` of its folder, which has no links.
-    let program = Program { name: "depmod", argv: &argv, layers, binds, writes: &["/out"] };
-    let upper = start(&program, programs, &work)?;
-    let from = upper.join(format!("out/lib/modules/{}", kernel.name()));
-    debug_assert!(out.ends_with(kernel.name()));
+    let argv = ["depmod", "-b", "/image", kernel.name()];
+    let root = if !programs.tools.is_empty() {
+        programs.tools.to_vec()
+    } else if ["/usr/sbin/depmod", "/usr/bin/depmod"].iter().any(|path| editor.look(path).is_some()) {
+        vec![whole_system(editor, &work)?]
+    } else {
+        return Err(CustomiseError::NoDepmod { kernel: kernel.clone() });
+    };
+    let layers = [layer].into_iter().chain(root).collect();
+    let folder = format!("/image{kernel}");
+    let upper = start(&Program { argv: &argv, layers, writes: &[&folder] }, programs, &work)?;
+    let from = upper.join(folder.trim_start_matches('/'));
     let mut made = BTreeMap::new();
     for entry in fs::read_dir(&from).map_err(CustomiseError::io("read", &from))? {
         let path = entry.map_err(CustomiseError::io("read", &from))?.path();
@@ -144,7 +144,7 @@ struct Index {
 const INDEXES: [Index; 2] = [
     Index {
         program: "/usr/bin/systemd-hwdb",
-        arguments: &["update", "--usr", "--strict"],
+        arguments: &["update", "--usr"],
         inputs: &["/usr/lib/udev/hwdb.d", "/etc/udev/hwdb.d"],
         suffix: ".hwdb",
         output: "/usr/lib/udev/hwdb.bin",
@@ -166,11 +166,7 @@ const INDEXES: [Index; 2] = [
 /// # Errors
 ///
 /// If a program fails; if a file cannot be read or written.
-pub fn index_systemd(
-    editor: &mut Editor<'_>,
-    programs: Programs<'_>,
-    runs_here: bool,
-) -> Result<(), CustomiseError> {
+pub fn index_systemd(editor: &mut Editor<'_>, programs: Programs<'_>, runs_here: bool) -> Result<(), CustomiseError> {
     editor.step("indexes of systemd");
     for index in INDEXES {
         let program: TreePath = index.program.parse().expect("it is a path");
@@ -192,8 +188,7 @@ pub fn index_systemd(
                 let argv: Vec<&str> = [index.program].iter().chain(index.arguments).copied().collect();
                 let folder = index.output.rsplit_once('/').map_or("/", |(folder, _)| folder);
                 let layers = vec![whole_system(editor, &work)?];
-                let program = Program { name, argv: &argv, layers, binds: Vec::new(), writes: &[folder] };
-                let upper = start(&program, programs, &work)?;
+                let upper = start(&Program { argv: &argv, layers, writes: &[folder] }, programs, &work)?;
                 let digest = editor.store.put_file(&upper.join(index.output.trim_start_matches('/')))?;
                 let made = Made([(index.output.parse().expect("it is a path"), digest)].into());
                 remember(editor, name, &key, &made)?;
@@ -247,13 +242,25 @@ fn put(editor: &mut Editor<'_>, made: &Made) -> Result<(), CustomiseError> {
 }
 
 /// Parts of an image that no program of ours reads.
-const LEFT_OUT: [&str; 8] =
-    ["/usr/lib/modules", "/usr/lib/firmware", "/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/boot", "/proc", "/dev"];
+const LEFT_OUT: [&str; 8] = [
+    "/usr/lib/modules",
+    "/usr/lib/firmware",
+    "/usr/share/doc",
+    "/usr/share/man",
+    "/usr/share/locale",
+    "/boot",
+    "/proc",
+    "/dev",
+];
 
 /// The image as a folder, for its own programs to run in.
 fn whole_system(editor: &Editor<'_>, work: &WorkFolder) -> Result<PathBuf, CustomiseError> {
     let target = work.path().join("system");
-    let is_left_out = |path: &str| LEFT_OUT.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let is_left_out = |path: &str| {
+        LEFT_OUT
+            .iter()
+            .any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    };
     let paths: Vec<TreePath> =
         editor.tree.iter().map(|(path, _)| path).filter(|path| !is_left_out(path.as_str())).cloned().collect();
     lay_out(editor, &paths, &target)?;
@@ -307,7 +314,7 @@ fn start(program: &Program<'_>, programs: Programs<'_>, work: &WorkFolder) -> Re
     let job = Job {
         layers: program.layers.clone(),
         scratch,
-        binds: program.binds.clone(),
+        binds: Vec::new(),
         prepare: Vec::new(),
         argv: program.argv.iter().map(word).collect(),
         env: [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C"), ("TZ", "UTC")]
