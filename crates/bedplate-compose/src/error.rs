@@ -10,6 +10,7 @@ use bedplate_diag::{Category, Diagnostic};
 use bedplate_disk::{DiskError, PartitionTypeError};
 use bedplate_filesystem::FilesystemError;
 use bedplate_install::{InstallError, UnpackError};
+use bedplate_oci::OciError;
 use bedplate_repo::Findings;
 use bedplate_tree::InsertError;
 
@@ -61,6 +62,9 @@ pub enum ComposeError {
     /// There is no EFI system partition.
     #[error("failed to make the EFI system partition")]
     Esp(#[from] EspError),
+    /// An OCI image, an archive or a folder was not written.
+    #[error("failed to write the image")]
+    Oci(#[from] OciError),
     /// Partitions without the tools to make them.
     #[error("an image with partitions needs tools, and there are none")]
     NoTools,
@@ -103,6 +107,7 @@ impl ComposeError {
             Self::Initramfs(error) => error.category(),
             Self::Uki(error) => error.category(),
             Self::Esp(error) => error.category(),
+            Self::Oci(error) => error.category(),
             Self::PartitionType(_) => Category::Input,
             Self::Insert(_) | Self::NoTools | Self::Cache => Category::Internal,
             Self::Io { .. } | Self::Cancelled => Category::Environment,

@@ -14,6 +14,7 @@
 mod boot;
 mod cache;
 mod compose;
+mod container;
 mod error;
 mod install;
 mod manifest;
