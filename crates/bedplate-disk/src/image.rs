@@ -166,7 +166,7 @@ pub fn open_image(path: &Path) -> Result<Image<'static>, DiskError> {
 }
 
 /// Opens an image; `what` becomes what it seems to be.
-fn open(file: File, what: &mut &'static str) -> Result<Image<'static>, ReadError> {
+pub(crate) fn open(file: File, what: &mut &'static str) -> Result<Image<'static>, ReadError> {
     let length = file.metadata()?.len();
     let mut head = [0; vhd::FOOTER_SIZE];
     let count = file.read_at(&mut head, 0)?;

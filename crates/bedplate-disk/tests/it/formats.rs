@@ -5,8 +5,6 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use proptest::prelude::*;
-
 use bedplate_disk::{Disk, Extent, Format, Image, SectorSize, Source, Target, open_image, write_all};
 
 use crate::common::{arguments, good, noise, options, run, sparse_file};
@@ -317,41 +315,4 @@ fn names_and_dates_are_those_of_the_caller() {
     assert_eq!(vhd.len() as u64, 4 * MIB + 512);
     assert_eq!(vhd[vhd.len() - 512 + 24..][..4], (1_700_000_000_u32 - 946_684_800).to_be_bytes());
     assert!(run("qemu-img", arguments!["info", &folder.path().join("vhdx")]).status.success());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-    /// What is written is what is read, wherever the data is, in steps of any size.
-    #[test]
-    fn what_is_read_is_what_was_written(
-        sectors in 1_u64..20_000,
-        extents in proptest::collection::vec((0_u64..11_000_000, 1_usize..700_000), 0..5),
-        step in 1_usize..300_000,
-    ) {
-        let folder = tempfile::tempdir().unwrap();
-        let size = sectors * 512;
-        let mut disk = Disk::new(size, SectorSize::Bytes512);
-        for (seed, (offset, length)) in (1..).zip(extents) {
-            // Those that overlap or lie outside are refused, and left out. Every other one packs well.
-            let bytes = if seed % 2 == 0 { vec![seed as u8; length] } else { noise(seed, length) };
-            drop(disk.add_bytes(offset, bytes));
-        }
-        let mut expected = Vec::new();
-        Image::of_disk(&disk).unwrap().read_to_end(&mut expected).unwrap();
-        prop_assert_eq!(expected.len() as u64, size);
-        let targets = targets(folder.path(), size);
-        write_all(&disk, &targets, options()).unwrap();
-        for target in targets {
-            let mut image = open_image(&target.path).unwrap();
-            let mut found: Vec<u8> = Vec::new();
-            let mut buffer = vec![0; step];
-            loop {
-                match image.read(&mut buffer).unwrap() {
-                    0 => break,
-                    count => found.extend(&buffer[..count]),
-                }
-            }
-            prop_assert!(found == expected, "{}", target.format);
-        }
-    }
 }
