@@ -8,20 +8,20 @@ use bedplate_apt::Apt;
 use bedplate_cas::{Digest, Store};
 use bedplate_diag::{Category, Diagnostic, Sources};
 use bedplate_engine::build::{
-    BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SeedTree, SpecFile, Supplies, canonical,
+    BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SpecFile, Supplies,
 };
 use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
 use bedplate_graph::{BuildGraph, Inputs};
 use bedplate_sandbox::{Helper, Limits};
 use bedplate_seed::{Definition, Lock, SeedError, SeedProgress, SeedRoots};
-use bedplate_source::{FetchOptions, LoadError, Origin, Package, SourceList, Step};
+use bedplate_source::{FetchOptions, Origin, Package, Step};
 
 use crate::cli::{NetworkArgs, SpecsArgs};
-use crate::commands::source::http_options;
 use crate::details::SpecDetails;
 use crate::outcome::Failure;
 use crate::policy::Policy;
 use crate::seed::{SeedFiles, SeedTeller};
+use crate::spec_sources::{fetch_options, with_list};
 use crate::ui::Ui;
 use crate::workspace::{Detail, Workspace, beside_specs, read};
 
@@ -56,14 +56,12 @@ impl Building {
         // Sources may be of the suite after the seed's.
         let apt = Apt::new(&store.path().join("apt"), &[seed.suite()?, "sid"]).map_err(SeedError::Apt)?;
         let temporary = std::env::temp_dir();
-        let mut policy = Policy::of(args)?;
-        if !policy.files.is_empty() && args.macros.config.is_none() {
+        let mut policy = Policy::of(&args.files)?;
+        if !policy.files.is_empty() && args.files.macros.config.is_none() {
             let teller = SeedTeller::new(ui);
             let definition = &seed.definition;
             let roots = SeedRoots { store: &store, definition, lock: &lock, apt: &apt, temporary: &temporary };
-            let tree = roots.rpm_config(&|progress| teller.tell(progress))?;
-            let folder = store.checkout(&tree)?;
-            policy.config = Some(folder.join("usr/lib/rpm"));
+            policy.config = Some(roots.rpm_config_folder(&|progress| teller.tell(progress))?);
         }
         let specs = read(args, &policy, Detail::Build, ui)?;
         let mut building = Self {
@@ -90,26 +88,20 @@ impl Building {
         let mut wrong: Vec<Diagnostic> = Vec::new();
         for (name, detail) in details {
             let folder = detail.path.parent().unwrap_or(Path::new("/")).to_owned();
-            let list = match SourceList::load(&folder, &name, &mut self.sources) {
-                Ok(list) => list,
-                Err(LoadError::Mistakes { mistakes, .. }) => {
+            let patches: BTreeSet<String> =
+                detail.files.iter().filter(|file| file.is_patch).map(|file| file.name.clone()).collect();
+            let files = detail.files.into_iter().map(Into::into).collect();
+            let package = match with_list(&name, &folder, files, &mut self.sources)? {
+                Ok(package) => package,
+                Err(mistakes) => {
                     wrong.extend(mistakes);
                     continue;
                 }
-                Err(error @ LoadError::Io { .. }) => {
-                    return Err(Failure::environment(bedplate_engine::build::chain(&error)));
-                }
             };
-            let files = detail.files.iter().map(|file| bedplate_source::SpecFile {
-                name: file.name.clone(),
-                location: file.location.clone(),
-                span: file.span,
-            });
-            let package = Package::new(&name, &folder, files.collect(), list);
             wrong.extend(package.check());
             let mut spec_files = Vec::new();
             for (file, origin) in package.origins() {
-                let is_patch = detail.files.iter().any(|one| one.name == file && one.is_patch);
+                let is_patch = patches.contains(file);
                 let place = match origin {
                     Origin::Folder => FilePlace::Folder(folder.join(file)),
                     Origin::Pinned(entry) => match entry.size {
@@ -152,14 +144,7 @@ impl Building {
     }
 
     fn fetch_options(&self) -> FetchOptions<'_> {
-        FetchOptions {
-            offline: self.network.offline,
-            lookaside: self.network.lookaside.clone(),
-            apt: (!self.network.offline).then_some(&self.apt),
-            partial: self.store.path().join("downloads"),
-            jobs: 4,
-            http: http_options(),
-        }
+        fetch_options(&self.network, &self.store, &self.apt, 4)
     }
 
     fn roots(&self) -> SeedRoots<'_> {
@@ -231,14 +216,22 @@ impl Building {
 }
 
 impl Supplies for Building {
-    fn seed(&self, groups: &[String]) -> Result<Option<SeedTree>, NodeFailure> {
+    fn seed_packages(&self, groups: &[String]) -> Result<Vec<(String, String)>, NodeFailure> {
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let roots = self.roots();
-        let Some(tree) = roots.find(&groups).map_err(seed_node_failure)? else { return Ok(None) };
         let names = roots.packages(&groups).map_err(seed_node_failure)?;
         let version = |name: &str| self.lock.packages.get(name).map(|locked| locked.version.clone());
-        let packages = names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect();
-        Ok(Some(SeedTree { tree, packages }))
+        Ok(names.into_iter().map(|name| (name.to_owned(), version(name).unwrap_or_default())).collect())
+    }
+
+    fn seed(&self, groups: &[String]) -> Result<Option<Digest>, NodeFailure> {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        self.roots().find(&groups).map_err(seed_node_failure)
+    }
+
+    fn repair_seed(&self, groups: &[String]) -> Result<Vec<String>, NodeFailure> {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        self.roots().repair(&groups).map_err(seed_node_failure)
     }
 
     fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure> {
@@ -289,13 +282,21 @@ fn macro_files(policy: &Policy) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     for path in &policy.files {
         let text = std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.to_string_lossy(), &error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.push((name, canonical::macros(&text)));
+        files.push((name, bedplate_spec::canonical::macros(&text)));
     }
     Ok(files)
 }
 
+impl From<NodeFailure> for Failure {
+    fn from(failure: NodeFailure) -> Self {
+        Self { category: failure.category, message: failure.message, hint: failure.hint }
+    }
+}
+
 fn seed_node_failure(error: SeedError) -> NodeFailure {
-    NodeFailure { hint: error.hint(), ..NodeFailure::new(error.category(), error.to_string()) }
+    // A package file that turned out to be damaged was dropped: the next time it is fetched.
+    let retryable = matches!(&error, SeedError::Store(error) if error.lost().is_some());
+    NodeFailure { hint: error.hint(), retryable, ..NodeFailure::new(error.category(), error.to_string()) }
 }
 
 /// All files that could not be had, as one failure.

@@ -17,6 +17,7 @@ use super::facts::{PackageFacts, is_debug};
 use super::hint::{Providers, hints};
 use super::spec::BuildSpec;
 use super::tree::{TreeFault, unpack};
+use crate::files::files_below;
 use crate::{Jobserver, NodeFailure, Usage, WorkerContext, relevant_lines};
 
 /// Where the jobserver is in a sandbox.
@@ -155,7 +156,7 @@ impl Builder {
         context: &WorkerContext,
     ) -> Result<SourcePackage, Fault> {
         let ran = self.run(spec, Step::Source, prepared, None, providers, context)?;
-        let found = files_below(&ran.left.path().join("upper/build/SRPMS"))?;
+        let found = files_of(&ran.left.path().join("upper/build/SRPMS"))?;
         let [path] = found.as_slice() else {
             return Err(ran.failed(environment(format!("rpmbuild made {} source packages", found.len()))));
         };
@@ -178,7 +179,7 @@ impl Builder {
         context: &WorkerContext,
     ) -> Result<Ran<Vec<String>>, Fault> {
         let ran = self.run(spec, Step::Requires, prepared, None, providers, context)?;
-        let found = files_below(&ran.left.path().join("upper/build/SRPMS"))?;
+        let found = files_of(&ran.left.path().join("upper/build/SRPMS"))?;
         let [path] = found.as_slice() else {
             return Err(ran.failed(environment("rpmbuild wrote no list of build requirements")));
         };
@@ -200,7 +201,7 @@ impl Builder {
     ) -> Result<Ran<Built>, Fault> {
         let ran = self.run(spec, Step::Build, prepared, None, providers, context)?;
         context.phase("keep");
-        let found = files_below(&ran.left.path().join("upper/build/RPMS"))?;
+        let found = files_of(&ran.left.path().join("upper/build/RPMS"))?;
         if found.is_empty() {
             let failure = NodeFailure {
                 hint: Some("a package is made if it has a `%files` section".to_owned()),
@@ -446,6 +447,13 @@ impl Builder {
         std::mem::take(&mut self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// Notes a tree whose folders cannot all be read because something of it is lost.
+    pub(crate) fn note_if_lost(&self, tree: &Digest) {
+        if self.store.tree(tree).is_err_and(|error| error.lost().is_some()) {
+            self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(*tree);
+        }
+    }
+
     /// The folder of a tree of the root; if it cannot be had because something of it is lost, that is noted.
     fn layer(&self, tree: &Digest) -> Result<PathBuf, StoreError> {
         self.store.checkout(tree).inspect_err(|error| {
@@ -528,28 +536,17 @@ fn text_of(path: &Path, problems: &[bedplate_repo::Problem]) -> String {
     format!("{}: {}", path.display(), all.join("; "))
 }
 
-/// The files of a folder and of the folders in it, sorted; none if it is not there.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                let failure = Box::new(environment(format!("cannot read {}: {error}", folder.display())));
-                return Err(Fault::Failed { failure, usage: Usage::default(), log: None });
-            }
-        };
-        for entry in entries.flatten() {
-            // A link that a build left is not followed.
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => open.push(entry.path()),
-                Ok(kind) if kind.is_file() => found.push(entry.path()),
-                _ => {}
-            }
+/// The files that a step left in a folder, sorted; none if it is not there. Links are not files.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+    match files_below(folder) {
+        Ok(found) => {
+            let files = found.into_iter().filter(|(_, data)| data.is_file());
+            Ok(files.map(|(path, _)| folder.join(path)).collect())
+        }
+        Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err((path, error)) => {
+            let failure = Box::new(environment(format!("cannot read {}: {error}", path.display())));
+            Err(Fault::Failed { failure, usage: Usage::default(), log: None })
         }
     }
-    found.sort();
-    Ok(found)
 }

@@ -22,16 +22,30 @@ use super::builder::{Builder, Built, Left, SourcePackage, store_failure};
 use super::facts::PackageFacts;
 use super::inputs::{NamedInputs, Reason};
 use super::job::{Job, Made};
+use super::results;
 use super::spec::{BuildSpec, CheckWay};
 use crate::{End, History, NewNode, NodeFailure, NodeId, NodeKind, Outcome, Plan, Start, Work, WorkerContext};
 
 /// Where seed and sources come from: the machine's part of a build.
 pub trait Supplies: Sync {
-    /// The tree of some groups of the seed, and the packages in it with their versions, if the store has it.
+    /// Package and version of all that some groups of the seed bring along, sorted.
+    ///
+    /// # Errors
+    /// If the seed's lock does not fit.
+    fn seed_packages(&self, groups: &[String]) -> Result<Vec<(String, String)>, NodeFailure>;
+
+    /// The tree of some groups of the seed, if the store has it.
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn seed(&self, groups: &[String]) -> Result<Option<SeedTree>, NodeFailure>;
+    fn seed(&self, groups: &[String]) -> Result<Option<Digest>, NodeFailure>;
+
+    /// Reads all that the store has of some groups of the seed, and forgets what is damaged, so that it is made again. Gives
+    /// the names of the packages that were.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn repair_seed(&self, groups: &[String]) -> Result<Vec<String>, NodeFailure>;
 
     /// Makes the trees of some groups.
     ///
@@ -44,15 +58,6 @@ pub trait Supplies: Sync {
     /// # Errors
     /// If a file cannot be had, or is another than the pinned one.
     fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure>;
-}
-
-/// A tree of the seed.
-#[derive(Debug, Clone)]
-pub struct SeedTree {
-    /// The tree.
-    pub tree: Digest,
-    /// Package and version of what is in it, sorted.
-    pub packages: Vec<(String, String)>,
 }
 
 /// Whether tests run.
@@ -133,6 +138,8 @@ pub(crate) struct BuildPlan<'a> {
     inputs: BTreeMap<Task, NamedInputs>,
     /// All groups of the seed that the run is known to need.
     groups: Vec<String>,
+    /// The trees of the seed that roots have, and of which groups they are.
+    seeds: BTreeMap<Digest, Vec<String>>,
     /// Whether the lock is newer than the graph.
     is_stale: bool,
 }
@@ -184,6 +191,7 @@ impl<'a> BuildPlan<'a> {
             generated: BTreeMap::new(),
             inputs: BTreeMap::new(),
             groups: Vec::new(),
+            seeds: BTreeMap::new(),
             is_stale: false,
         };
         plan.groups = plan.all_groups();
@@ -194,21 +202,25 @@ impl<'a> BuildPlan<'a> {
         (plan, work)
     }
 
-    /// The specs that make damaged trees; their results are forgotten, so that another round makes them anew.
-    pub(crate) fn forget_lost(&self) -> Result<Vec<String>, StoreError> {
+    /// Forgets whoever made trees that turned out to be damaged, so that another round makes them anew. Gives what to tell
+    /// people: nothing if nothing was damaged.
+    pub(crate) fn forget_lost(&self) -> Result<Vec<String>, NodeFailure> {
         let lost = self.builder.take_lost();
-        let mut found = Vec::new();
-        for (name, result) in &self.results {
-            let is_lost =
-                |facts: &PackageFacts| lost.contains(&facts.rpm) || facts.tree.is_some_and(|tree| lost.contains(&tree));
-            if result.built.packages.iter().any(is_lost) {
-                for action in &result.actions {
-                    self.builder.store.forget(action)?;
-                }
-                found.push(name.clone());
-            }
+        let mut said = Vec::new();
+        for groups in lost.iter().filter_map(|tree| self.seeds.get(tree)) {
+            let damaged = self.supplies.repair_seed(groups)?;
+            said.push(match damaged.as_slice() {
+                [] => "the root of the seed was damaged in the store; it is put together again".to_owned(),
+                names => format!("of the seed, {} was damaged in the store; it is installed again", names.join(", ")),
+            });
         }
-        Ok(found)
+        let is_lost = |result: &SpecResult| {
+            Ok(result.built.packages.iter().filter_map(|facts| facts.tree).any(|tree| lost.contains(&tree)))
+        };
+        let specs =
+            results::forget(&self.builder.store, &self.results, is_lost).map_err(|error| store_failure(&error))?;
+        said.extend(specs.iter().map(|name| results::built_again(name)));
+        Ok(said)
     }
 
     /// Takes what is in the store, and says of each spec whether it would be built, and why.
@@ -238,9 +250,17 @@ impl<'a> BuildPlan<'a> {
         let root = match self.root(name, Step::Build)? {
             RootState::Complete(root) => root,
             RootState::Impossible(failure) => return Ok(Some(Verdict::Impossible(failure.message))),
-            RootState::NoSeed(_) => {
-                let groups = Reason::Added { input: "the seed".to_owned(), to: "not in the store".to_owned() };
-                return Ok(Some(Verdict::Rebuild(vec![groups])));
+            RootState::NoSeed(groups) => {
+                let packages = self.supplies.seed_packages(&groups)?;
+                let earlier = self.recorded(&Task::Build(name.to_owned()));
+                let mut reasons = match &earlier {
+                    Some(earlier) => earlier.with_seed(&packages).since(Some(earlier)),
+                    None => vec![Reason::NeverBuilt],
+                };
+                if reasons.is_empty() {
+                    reasons.push(Reason::MayChange { spec: "the seed".to_owned() });
+                }
+                return Ok(Some(Verdict::Rebuild(reasons)));
             }
             RootState::Lacks(specs) => {
                 let is_known = specs.iter().all(|spec| known.contains_key(spec));
@@ -379,7 +399,7 @@ impl<'a> BuildPlan<'a> {
         }
     }
 
-    pub(crate) fn root(&self, name: &str, step: Step) -> Result<RootState, NodeFailure> {
+    pub(crate) fn root(&mut self, name: &str, step: Step) -> Result<RootState, NodeFailure> {
         let input = |message: String| NodeFailure::new(Category::Input, message);
         let Some(id) = self.ids.get(name).copied() else {
             return Ok(RootState::Impossible(input(format!("there is no spec of `{name}`"))));
@@ -421,13 +441,20 @@ impl<'a> BuildPlan<'a> {
             return Ok(RootState::Lacks(lacks.into_iter().collect()));
         }
         let Some(seed) = self.supplies.seed(&groups)? else { return Ok(RootState::NoSeed(groups)) };
-        let packages = packages.into_iter().collect();
-        Ok(RootState::Complete(Root { seed: seed.tree, seed_packages: seed.packages, packages }))
+        let seed_packages = self.supplies.seed_packages(&groups)?;
+        self.seeds.insert(seed, groups);
+        Ok(RootState::Complete(Root { seed, seed_packages, packages: packages.into_iter().collect() }))
     }
 
     pub(crate) fn prepare(&self, spec: &BuildSpec, step: Step, root: &Root) -> Result<Prepared, NodeFailure> {
         let prepared = prepare(&self.builder.store, &self.builder.policy, spec, step, root);
-        prepared.map_err(|error| store_failure(&error))
+        prepared.map_err(|error| {
+            if error.lost().is_some() {
+                let layers = [root.seed].into_iter().chain(root.packages.iter().map(|(_, tree)| *tree));
+                layers.for_each(|tree| self.builder.note_if_lost(&tree));
+            }
+            store_failure(&error)
+        })
     }
 
     /// Adds what a spec generated as requirements; says whether something is new.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bedplate_cas::StoreError;
 use bedplate_diag::Category;
 use bedplate_graph::CapabilityLock;
 
@@ -34,7 +33,7 @@ const MAX_REPAIRS: usize = 3;
 /// What turns out to be damaged or lost in the store is forgotten, told, and built again.
 ///
 /// # Errors
-/// If the store cannot be written.
+/// If the store cannot be read or written.
 pub fn build(
     builder: &Builder,
     supplies: &dyn Supplies,
@@ -43,7 +42,7 @@ pub fn build(
     options: &Options,
     cancel: &Cancel,
     events: &mut Events,
-) -> Result<BuildRun, StoreError> {
+) -> Result<BuildRun, NodeFailure> {
     for repair in 0.. {
         let (mut plan, work) = BuildPlan::new(builder, supplies, request);
         let worker = |job: Job, context: &WorkerContext| run_job(builder, supplies, providers, job, context);
@@ -54,8 +53,7 @@ pub fn build(
         if lost.is_empty() || repair == MAX_REPAIRS {
             return Ok(BuildRun { summary, results, lock: request.lock, history: request.history });
         }
-        for name in lost {
-            let message = format!("the packages of {name} were damaged in the store; they are built again");
+        for message in lost {
             events.emit(&Event::Note { message, node: None });
         }
     }

@@ -67,12 +67,12 @@ pub(crate) struct BuildArgs {
 }
 
 /// Where sources and seed may come from.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct NetworkArgs {
-    /// Use no network: everything has to be in the store or in a lookaside folder
+    /// Use no network: only the store, the folders of the specs, and lookaside folders
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Folder or URL with copies of sources, asked before upstream; may be given again
+    /// Folder or URL with copies of sources, as `FILE` or `NAME/FILE`, asked before upstream; may be given again
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) lookaside: Vec<Lookaside>,
 }

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 
 /// Says what a build would do again, and why.
 pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let network = NetworkArgs { offline: false, lookaside: Vec::new() };
+    let network = NetworkArgs::default();
     let building = Building::open(&args.specs, &network, ui)?;
     let workspace = building.workspace(1);
     let wanted = targets(&workspace, &args.names)?;
@@ -22,11 +22,7 @@ pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let request = building.request(wanted, Checks::Off)?;
     let asked = request.targets.clone();
     let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
-    let verdicts = build::examine(&builder, &building, request).map_err(|failure| Failure {
-        category: failure.category,
-        message: failure.message,
-        hint: failure.hint,
-    })?;
+    let verdicts = build::examine(&builder, &building, request)?;
     let mut text = String::new();
     for (name, verdict) in verdicts.iter().filter(|(name, _)| asked.contains(*name)) {
         let (word, reasons): (&str, &[build::Reason]) = match verdict {

@@ -3,6 +3,8 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why, and the conformance test shows differences")]
 
 mod build;
+mod build_again;
+mod build_world;
 mod chain;
 mod conformance;
 mod expand;

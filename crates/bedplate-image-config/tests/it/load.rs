@@ -1,0 +1,59 @@
+//! Good configs.
+
+use crate::support::{good, load_files, tell};
+
+#[test]
+fn a_small_config_has_its_defaults() {
+    let config = good(&[("node.toml", "name = \"node\"\n")]);
+    assert_eq!(config.name.as_str(), "node");
+    assert_eq!(config.architecture.word(), "x86_64");
+    assert_eq!(config.packages.locales.iter().map(|one| one.as_str()).collect::<Vec<_>>(), ["C.UTF-8"]);
+    assert!(!*config.packages.documentation);
+    assert_eq!(config.system.timezone.as_str(), "UTC");
+}
+
+#[test]
+fn keys_with_dots_are_keys_of_sysctl() {
+    let text = "name = \"node\"\n[sysctl]\nnet.ipv4.ip_forward = 1\n\"kernel.kptr_restrict\" = \"2\"\n";
+    let config = good(&[("node.toml", text)]);
+    let pairs: Vec<(String, String)> =
+        config.sysctl.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    assert_eq!(
+        pairs,
+        [("kernel.kptr_restrict".to_owned(), "2".to_owned()), ("net.ipv4.ip_forward".to_owned(), "1".to_owned())]
+    );
+}
+
+#[test]
+fn a_config_is_laid_over_the_one_that_it_inherits() {
+    let base = "name = \"base\"\n[packages]\ninstall = [\"a\", \"vim\"]\n[[user]]\nname = \"core\"\nuid = 1000\n\
+                [[file]]\npath = \"/etc/motd\"\nsource = \"motd\"\n[sysctl]\nkernel.panic = 1\n";
+    let node = "name = \"node\"\ninherit = \"lib/base.toml\"\nforget = [\"packages.install=vim\"]\n[packages]\ninstall = [\"b\"]\n\
+                [[user]]\nname = \"core\"\nshell = \"/bin/sh\"\n[[file]]\npath = \"/etc/issue\"\ncontent = \"x\"\n\
+                [sysctl]\nkernel.panic = 2\n";
+    let config = good(&[("node.toml", node), ("lib/base.toml", base), ("lib/motd", "hello")]);
+    assert_eq!(config.packages.install.iter().map(|one| one.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(config.users.len(), 1);
+    assert_eq!(config.users[0].uid.map(|uid| *uid), Some(1000));
+    assert_eq!(config.users[0].shell.as_ref().unwrap().as_str(), "/bin/sh");
+    assert_eq!(config.files[0].source.as_ref().unwrap().path.to_str(), Some("lib/motd"));
+    assert_eq!(config.sysctl.0[0].1.to_string(), "2");
+}
+
+#[test]
+fn all_mistakes_of_all_files_are_told_at_once() {
+    let loaded = load_files(&[
+        ("node.toml", "inherit = \"base.toml\"\nsise = 1\n[packages]\ninstal = [\"a\"]\n"),
+        ("base.toml", "[storage]\nroot = \"readonly\"\n"),
+    ]);
+    let told = tell(&loaded.diagnostics, &loaded.sources);
+    for says in [
+        "unknown key `sise`",
+        "did you mean `install`?",
+        "base.toml:2:8",
+        "did you mean `read-only`?",
+        "`name` is missing",
+    ] {
+        assert!(told.contains(says), "{says} not in:\n{told}");
+    }
+}

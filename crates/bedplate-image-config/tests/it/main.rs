@@ -1,0 +1,4 @@
+//! Configs as people write them.
+
+mod load;
+mod support;

@@ -1,0 +1,5 @@
+//! Packages that rpmbuild made, beside rpm itself.
+
+mod order;
+mod plan;
+mod support;
