@@ -50,6 +50,7 @@ impl Building {
     /// that can be known from text is right.
     pub(crate) fn open(args: &SpecsArgs, network: &NetworkArgs, ui: &Ui) -> Result<Self, Failure> {
         let store = crate::store::open(&args.store)?;
+        clear_up(&store, ui)?;
         let seed_path = args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED);
         let seed = SeedFiles::read(Path::new(seed_path), ui)?;
         let lock = seed.checked_lock(ui)?.clone();
@@ -274,6 +275,16 @@ impl Supplies for Building {
             }
         })
     }
+}
+
+/// Removes what killed builds left. Of an ordinary user's, files belong to sub-ids.
+fn clear_up(store: &Store, ui: &Ui) -> Result<(), Failure> {
+    let left = store.clear_up(|folder| bedplate_sandbox::remove(folder, &Helper::default()))?;
+    for (folder, why) in left {
+        let why = bedplate_engine::build::chain(&why);
+        ui.summary(&format!("{} is of a build that was killed, and cannot be removed: {why}", folder.display()));
+    }
+    Ok(())
 }
 
 /// The texts of the distribution's macros, without what rpm passes over.
