@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bedplate_apt::Apt;
-use bedplate_cas::{Digest, Store};
+use bedplate_cas::{Digest, Store, StoreError};
 use bedplate_diag::{Category, Diagnostic, Sources};
 use bedplate_engine::build::{
     BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SpecFile, Supplies,
 };
 use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
 use bedplate_graph::{BuildGraph, Inputs};
+use bedplate_repo::Checksum;
 use bedplate_sandbox::{Helper, Limits};
 use bedplate_seed::{Definition, Lock, SeedError, SeedProgress, SeedRoots};
 use bedplate_source::{FetchOptions, Origin, Package, Step};
 
-use crate::cli::{NetworkArgs, SpecsArgs};
+use crate::cli::{NetworkArgs, PrebuiltArgs, SpecsArgs};
+use crate::commands::repo::{PackageFile, for_solving};
 use crate::details::SpecDetails;
 use crate::outcome::Failure;
 use crate::policy::Policy;
@@ -42,14 +44,22 @@ pub(crate) struct Building {
     texts: BTreeMap<String, BuildSpec>,
     packages: BTreeMap<String, Package>,
     network: NetworkArgs,
+    /// Files of packages of repositories, by full name.
+    prebuilt: BTreeMap<String, PackageFile>,
     pub(crate) capabilities_path: String,
 }
 
 impl Building {
     /// Reads everything; what is wrong with specs and lists is printed, and is an error: nothing is fetched or built before all
     /// that can be known from text is right.
-    pub(crate) fn open(args: &SpecsArgs, network: &NetworkArgs, ui: &Ui) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        args: &SpecsArgs,
+        prebuilt: &PrebuiltArgs,
+        network: &NetworkArgs,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
         let store = crate::store::open(&args.store)?;
+        clear_up(&store, ui)?;
         let seed_path = args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED);
         let seed = SeedFiles::read(Path::new(seed_path), ui)?;
         let lock = seed.checked_lock(ui)?.clone();
@@ -63,7 +73,9 @@ impl Building {
             let roots = SeedRoots { store: &store, definition, lock: &lock, apt: &apt, temporary: &temporary };
             policy.config = Some(roots.rpm_config_folder(&|progress| teller.tell(progress))?);
         }
-        let specs = read(args, &policy, Detail::Build, ui)?;
+        let mut specs = read(args, &policy, Detail::Build, ui)?;
+        let prebuilt = for_solving(&prebuilt.repo, &prebuilt.repo_key, ui)?;
+        specs.inputs.repositories = prebuilt.repositories;
         let mut building = Self {
             policy: BuildPolicy { macros: macro_files(&policy)? },
             definition: seed.definition,
@@ -77,6 +89,7 @@ impl Building {
             texts: BTreeMap::new(),
             packages: BTreeMap::new(),
             network: network.clone(),
+            prebuilt: prebuilt.files,
             capabilities_path: args.capabilities.clone().unwrap_or_else(|| beside_specs(args, "capabilities.lock")),
         };
         building.take_sources(specs.details, ui)?;
@@ -164,7 +177,7 @@ impl Building {
             seed: self.inputs.seed.clone(),
             lock: self.inputs.lock.clone(),
             durations: self.inputs.durations.clone(),
-            repositories: Vec::new(),
+            repositories: self.inputs.repositories.clone(),
         };
         Workspace { graph: BuildGraph::new(inputs), sources: self.sources.clone(), jobs, bad_specs: self.bad_specs }
     }
@@ -188,6 +201,7 @@ impl Building {
             texts: self.texts.clone(),
             seed: self.inputs.seed.clone(),
             lock: self.inputs.lock.clone(),
+            repositories: self.inputs.repositories.clone(),
             history,
             targets,
             checks,
@@ -251,6 +265,34 @@ impl Supplies for Building {
         self.roots().create(&groups, &listen).map(drop).map_err(seed_node_failure)
     }
 
+    fn package(&self, nevra: &str) -> Result<Digest, NodeFailure> {
+        let input = |message: String| NodeFailure::new(Category::Input, message);
+        let file = self.prebuilt.get(nevra).ok_or_else(|| input(format!("no repository has {nevra}")))?;
+        if let Checksum::Sha256(hash) = file.checksum {
+            let digest = Digest { hash, size: file.size };
+            if self.store.has(&digest) {
+                return Ok(digest);
+            }
+        }
+        let shown = file.path.display();
+        let store_failure = |error: StoreError| NodeFailure::new(error.category(), error.to_string());
+        let digest = self.store.put_file(&file.path).map_err(store_failure)?;
+        // What was stored is judged, not the file: that may be another one the next moment.
+        let found = match file.checksum {
+            Checksum::Sha256(_) => Checksum::Sha256(digest.hash),
+            Checksum::Sha512(_) => file.checksum.same_kind_of(&self.store.read(&digest).map_err(store_failure)?),
+        };
+        if found == file.checksum {
+            return Ok(digest);
+        }
+        let hint = Some("make its repodata again if the file is right: `bedplate repo create`".to_owned());
+        let message = format!(
+            "{shown} is not the file that its repository describes: {} is wanted, it has {found}",
+            file.checksum
+        );
+        Err(NodeFailure { hint, ..input(message) })
+    }
+
     fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure> {
         let Some(package) = self.packages.get(spec) else { return Ok(()) };
         let listen = |_: &str, file: &str, step: &Step<'_>| match step {
@@ -274,6 +316,16 @@ impl Supplies for Building {
             }
         })
     }
+}
+
+/// Removes what killed builds left. Of an ordinary user's, files belong to sub-ids.
+fn clear_up(store: &Store, ui: &Ui) -> Result<(), Failure> {
+    let left = store.clear_up(|folder| bedplate_sandbox::remove(folder, &Helper::default()))?;
+    for (folder, why) in left {
+        let why = bedplate_engine::build::chain(&why);
+        ui.summary(&format!("{} is of a build that was killed, and cannot be removed: {why}", folder.display()));
+    }
+    Ok(())
 }
 
 /// The texts of the distribution's macros, without what rpm passes over.

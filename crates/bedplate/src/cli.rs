@@ -13,7 +13,7 @@ mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
