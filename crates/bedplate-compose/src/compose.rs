@@ -63,7 +63,10 @@ pub struct Request<'a> {
 
 impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("image", &self.config.name.value).field("output", &self.output).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("image", &self.config.name.value)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +125,9 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
     let found = steps.run(
         "customise",
         || change(&mut tree, request, sources, &provided),
-        |found: &Vec<Diagnostic>| if found.is_empty() { "done".to_owned() } else { format!("{} warnings", found.len()) },
+        |found: &Vec<Diagnostic>| {
+            if found.is_empty() { "done".to_owned() } else { format!("{} warnings", found.len()) }
+        },
     )?;
     warnings.extend(found);
     stop()?;

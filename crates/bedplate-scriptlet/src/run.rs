@@ -21,6 +21,7 @@ use bedplate_tree::{FileTree, TreePath};
 
 use crate::changes::{self, Change};
 use crate::error::LINES;
+use crate::memo::{self, Memo};
 use crate::{Failure, Native, Package, Script, ScriptError, Step, classify, materialise};
 
 /// What a run needs besides the scripts.
@@ -100,7 +101,7 @@ impl Ran {
 
 /// Runs the scripts of a plan in their order, until one fails, and brings what they changed into the tree. Scripts that only do
 /// what is done once for the whole image are not run. Each line of output goes to `on_line` with the script's name when it is
-/// printed.
+/// printed. The store remembers what came of it: the same scripts over the same tree are not run again.
 ///
 /// # Errors
 /// [`ScriptError`]; the tree is then as it was.
@@ -133,10 +134,20 @@ pub fn run(
     if commands.is_empty() {
         return Ok(ran);
     }
+    let key = memo::key(tree, &commands, options)?;
+    if let Some(memo) = memo::find(store, &key, tree)? {
+        for (place, lines) in places.iter().zip(memo.output) {
+            ran.records[*place].done = Done::Run(lines);
+        }
+        (*tree, ran.changes) = (memo.tree, memo.changes);
+        return Ok(ran);
+    }
     let work = Work { folder: store.work("scriptlets")?, helper: options.helper.clone() };
     let (lower, scratch) = (work.folder.path().join("lower"), work.folder.path().join("scratch"));
+    let mut owners = materialise::materialise(tree, store, &lower)?;
+    owners.extend(materialise::make_upper(tree, &scratch.join("upper"))?);
     let series = Series {
-        owners: materialise::materialise(tree, store, &lower)?,
+        owners,
         layers: vec![lower],
         scratch: scratch.clone(),
         binds: tools.binds(steps, &places),
@@ -175,8 +186,14 @@ pub fn run(
     let found = written(&scratch, &options.helper)?;
     let mut changed = tree.clone();
     let origin = Arc::from("scriptlets");
-    ran.changes = changes::apply(&mut changed, &found, &scratch.join("upper"), store, &origin, options.epoch)?;
-    *tree = changed;
+    let changes = changes::apply(&mut changed, &found, &scratch.join("upper"), store, &origin, options.epoch)?;
+    let output = ran.records.iter().filter_map(|record| match &record.done {
+        Done::Run(lines) => Some(lines.clone()),
+        Done::Native(_) => None,
+    });
+    let memo = Memo { tree: changed, changes, output: output.collect() };
+    memo::keep(store, &key, &memo)?;
+    (*tree, ran.changes) = (memo.tree, memo.changes);
     Ok(ran)
 }
 
@@ -209,7 +226,7 @@ fn name(step: &Step<'_>, packages: &[Package]) -> String {
 /// Where the script's text lies while it runs.
 const SCRIPT: &str = "/var/tmp/rpm-tmp.script";
 /// Where rpm's Lua is shown.
-const LUA: &str = "/run/rpm-lua";
+pub(crate) const LUA: &str = "/run/rpm-lua";
 /// `SCRIPT_PATH` of `lib/rpmscript.c`.
 const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin";
 

@@ -16,6 +16,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     for name in ["owned", "kept", "gone", "folder/file", "folder/deep/file", "linked"] {
         std::fs::write(base.join("layer").join(name), format!("{name}\n")).unwrap();
     }
+    std::fs::copy(probe(), base.join("layer/probe")).unwrap();
     std::fs::copy(HELPER, folder.path().join("helper")).unwrap();
     for ids in ["subuid", "subgid"] {
         std::fs::write(folder.path().join(ids), "nobody:1500000000:65536\n").unwrap();
@@ -70,7 +71,7 @@ fn what_they_wrote_is_listed_with_its_owners() {
          chmod 4000 /folder/new; mkfifo /pipe; ln -s to /symlink; ln /folder/new /hard; chown -h 7:8 /symlink; \
          mknod /device c 1 3 2>/dev/null || echo refused; chown 9 /kept",
         "set -e; touch /own; chown 33:33 /own; : > /empty; \
-         ln /linked /linked2; test $(stat -c %h /linked) = 2",
+         /probe capability /own; ln /linked /linked2; test $(stat -c %h /linked) = 2",
     ]);
     let (_, list) = said.split_once("end: exit status 0\n").unwrap_or_else(|| panic!("{said}"));
     // The layers lack them, so they were made.
@@ -93,7 +94,7 @@ fn what_they_wrote_is_listed_with_its_owners() {
             "linked",
             "linked2 File 0644 0:0 {}",
             "linked",
-            "own File 0644 33:33 {}",
+            "own File 0644 33:33 {\"security.capability\": [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}",
             "pipe Fifo 0644 0:0 {}",
             "symlink Symlink([116, 111]) 0777 7:8 {}",
         ],
