@@ -1,11 +1,10 @@
 //! Commands that run as root of an image.
 
-use std::path::Path;
 use std::process::Command;
 
 use super::*;
 
-/// A folder with `layer`, `base` and `helper` that ordinary users may enter; with sub-ids for `nobody`.
+/// A folder with `layer`, `base` and `helper` that ordinary users may enter.
 fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -18,9 +17,6 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     }
     std::fs::copy(probe(), base.join("layer/probe")).unwrap();
     std::fs::copy(HELPER, folder.path().join("helper")).unwrap();
-    for ids in ["subuid", "subgid"] {
-        std::fs::write(folder.path().join(ids), "nobody:1500000000:65536\n").unwrap();
-    }
     (folder, base)
 }
 
@@ -31,7 +27,16 @@ fn series(scripts: &[&str]) -> String {
         let output = Command::new(HELPER).arg("series").arg(&base).args(scripts).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
+    assert_eq!(series_of_user(65536, scripts), as_root);
+    as_root
+}
+
+/// What it prints when an ordinary user runs it who has so many sub-ids.
+fn series_of_user(ids: u32, scripts: &[&str]) -> String {
     let (folder, base) = place();
+    for file in ["subuid", "subgid"] {
+        std::fs::write(folder.path().join(file), format!("nobody:1500000000:{ids}\n")).unwrap();
+    }
     assert!(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&base).status().unwrap().success());
     let script = "mount --bind $0/subuid /etc/subuid; mount --bind $0/subgid /etc/subgid; \
                   exec setpriv --reuid nobody --regid nogroup --clear-groups -- $0/helper series $0/place \"$@\"";
@@ -41,10 +46,13 @@ fn series(scripts: &[&str]) -> String {
     }
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-ec", script]).arg(folder.path()).args(scripts).current_dir("/");
-    let as_user = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    assert_eq!(as_user, as_root);
-    assert!(!Path::new(&base.join("scratch")).exists());
-    as_root
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn too_few_ids_are_named() {
+    let said = series_of_user(10, &["echo never"]);
+    assert!(said.contains("from 0 to 65534, and there are 3 of them here; give whoever"), "{said}");
 }
 
 #[test]

@@ -239,8 +239,16 @@ fn long_output_is_cut_and_limits_are_kept() {
     let text = error.to_string();
     assert!(text.contains("  | (10 lines before are in the log)\n  | 2\n"), "{text}");
 
-    let files = files(&build(&spec("slow", "%files\n%post\necho x; touch /y\n%posttrans\nsleep 100\n")));
+    let flood = "%files\n%post\nset -- a a a a a a a a\nfor i in $*; do for j in $*; do for k in $*; do for l in $*; do\n\
+                 printf '%10000d\\n' $((n += 1)); done; done; done; done\n";
+    let many = files(&build(&spec("flood", flood)));
     let (_folder, store) = store();
+    let ran = run_all(&mut tree_of(&many, &store), &read(&many), &store, &options()).unwrap();
+    let Done::Run(lines) = &ran.records[0].done else { panic!("{ran:?}") };
+    assert_eq!((lines.len(), lines[0].as_str()), (105, "(3992 lines before are not kept)"));
+    assert_eq!(lines[104].trim(), "4096");
+
+    let files = files(&build(&spec("slow", "%files\n%post\necho x; touch /y\n%posttrans\nsleep 100\n")));
     let mut options = options();
     options.limits.wall = std::time::Duration::from_secs(1);
     let error = run_all(&mut tree_of(&files, &store), &read(&files), &store, &options).unwrap_err();
