@@ -3,6 +3,7 @@
 mod build;
 mod explain;
 mod import;
+mod inspect;
 mod schema;
 mod validate;
 
@@ -13,6 +14,8 @@ use crate::ui::Ui;
 /// Runs a command of the group.
 pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
+        ImageCommand::Inspect(args) => inspect::inspect(&args, ui),
+        ImageCommand::Diff(args) => inspect::diff(&args, ui),
         ImageCommand::Build(args) => build::run(&args, ui),
         ImageCommand::Validate(args) => validate::run(&args, ui),
         ImageCommand::Schema => schema::run(ui),
