@@ -12,7 +12,7 @@ use crate::declaration::declaration;
 use crate::inherit::lay_over;
 use crate::node::{Node, Value};
 use crate::read;
-use crate::shape::{Context, PathKind, Setting, Shape};
+use crate::shape::{Context, PathKind, Section, Setting, Shape};
 
 /// A chain of configs that is longer is taken for a mistake.
 const LONGEST_CHAIN: usize = 32;
@@ -155,7 +155,7 @@ impl Loader<'_> {
             self.doubtful.insert("*".to_owned());
         }
         self.mistakes.extend(missing);
-        self.paths(&declaration_shape(), &node);
+        self.paths_in(declaration(), &node);
         check::twice(&node, &mut self.mistakes);
         node.drop_wrong();
         // Whatever its name, the rest can be checked.
@@ -168,16 +168,19 @@ impl Loader<'_> {
         Some(config)
     }
 
-    /// Looks for the files that the config names.
+    /// Looks for the files that the keys of a section name.
+    fn paths_in(&mut self, section: &Section, node: &Node) {
+        for key in &section.keys {
+            if let Some(value) = node.get(key.name) {
+                self.paths(&key.shape, value);
+            }
+        }
+    }
+
+    /// Looks for the files that a value names.
     fn paths(&mut self, shape: &Shape, node: &Node) {
         match (shape, &node.value) {
-            (Shape::Table(section), Value::Table(entries)) => {
-                for (name, (_, value)) in entries {
-                    if let Some(key) = section.key(name) {
-                        self.paths(&key.shape, value);
-                    }
-                }
-            }
+            (Shape::Table(section), _) => self.paths_in(section, node),
             (Shape::List { item, .. }, Value::List(items)) => items.iter().for_each(|one| self.paths(item, one)),
             (Shape::Path(kind @ (PathKind::File | PathKind::Folder)), Value::Text(written)) => {
                 let path = self.context.resolve(written, node.span.source);
@@ -201,10 +204,6 @@ impl Loader<'_> {
         let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
         Some(format!("did you mean `{}`?", path.with_file_name(near).display()))
     }
-}
-
-fn declaration_shape() -> Shape {
-    Shape::Table(declaration().clone())
 }
 
 fn what(kind: FileKind) -> &'static str {
