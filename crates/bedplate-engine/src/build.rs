@@ -7,7 +7,6 @@
 
 mod action;
 mod builder;
-pub mod canonical;
 mod facts;
 mod hint;
 mod inputs;
@@ -23,7 +22,7 @@ pub use builder::{Builder, Built, SourcePackage, Stopped, chain};
 pub use facts::{PackageFacts, is_debug};
 pub use hint::Providers;
 pub use inputs::{NamedInputs, Reason};
-pub use plan::{Checks, Request, SeedTree, SpecResult, Supplies, Verdict};
-pub use session::{BuildRun, build, examine, fresh_root};
+pub use plan::{Checks, Request, SpecResult, Supplies, Verdict};
+pub use session::{BuildRun, Examined, build, examine, fresh_root};
 pub use spec::{BuildSpec, CheckWay, FilePlace, SpecFile};
 pub use tree::{TreeFault, unpack};

@@ -14,6 +14,8 @@ mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::image::{ExplainArgs, ImageCommand, ImportArgs, ValidateArgs};

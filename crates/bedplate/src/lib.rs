@@ -17,6 +17,7 @@ mod query_format;
 mod render;
 mod seed;
 mod settings;
+mod spec_sources;
 mod store;
 mod ui;
 mod units;
