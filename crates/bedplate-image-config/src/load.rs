@@ -17,6 +17,8 @@ use crate::shape::{Context, PathKind, Section, Setting, Shape};
 /// A chain of configs that is longer is taken for a mistake.
 const LONGEST_CHAIN: usize = 32;
 
+const PATH_HINT: &str = "paths are relative to the folder of the file that they are written in";
+
 /// The files of the machine: the caller has them.
 pub trait Files {
     /// All bytes of a file.
@@ -127,9 +129,7 @@ impl Loader<'_> {
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let hint = self.near_file(path).unwrap_or_else(|| {
-                    "paths are relative to the folder of the file that they are written in".to_owned()
-                });
+                let hint = self.near_file(path).unwrap_or_else(|| PATH_HINT.to_owned());
                 let message = format!("cannot read `{}`: {error}", path.display());
                 self.mistakes.push(place(Diagnostic::error("unreadable-file", message).hint(hint)));
                 return None;
@@ -185,15 +185,17 @@ impl Loader<'_> {
             (Shape::Path(kind @ (PathKind::File | PathKind::Folder)), Value::Text(written)) => {
                 let path = self.context.resolve(written, node.span.source);
                 let want = if *kind == PathKind::File { FileKind::File } else { FileKind::Folder };
-                let message = match self.files.kind(&path) {
-                    Ok(found) if found == want => return,
-                    Ok(found) => format!("`{}` is {}, not {}", path.display(), what(found), what(want)),
+                let found = self.files.kind(&path);
+                let message = match &found {
+                    Ok(found) if *found == want => return,
+                    Ok(found) => format!("`{}` is {}, not {}", path.display(), what(*found), what(want)),
                     Err(error) => format!("cannot find `{}`: {error}", path.display()),
                 };
-                let hint = self.near_file(&path).unwrap_or_else(|| {
-                    "paths are relative to the folder of the file that they are written in".to_owned()
-                });
-                self.mistakes.push(Diagnostic::error("no-such-file", message).at(node.span).hint(hint));
+                let hint = self.near_file(&path).unwrap_or_else(|| PATH_HINT.to_owned());
+                // A folder may be made later, as a repository is by a build; a file that a person writes has to be there.
+                let may_come = want == FileKind::Folder && found.is_err();
+                let make = if may_come { Diagnostic::warning } else { Diagnostic::error };
+                self.mistakes.push(make("no-such-file", message).at(node.span).hint(hint));
             }
             _ => {}
         }
