@@ -1,6 +1,7 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod build;
+mod compose;
 mod graph;
 mod image;
 mod key;
@@ -15,9 +16,8 @@ mod version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::compose::ImageBuildArgs;
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
-pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
-pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::image::{ExplainArgs, ImageCommand, ImportArgs, ValidateArgs};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};

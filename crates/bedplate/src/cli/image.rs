@@ -4,8 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::ImageBuildArgs;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
+    /// Compose an image: packages to disks and OCI images of one tree
+    ///
+    /// Solves the packages of the config, checks every signature, installs them, changes the tree as the config says, and writes all
+    /// forms of it. The exact packages are kept in a lock beside the config; with a lock, just these are taken. Nothing is written
+    /// before all of the image is made. Standard output has the names of the files.
+    ///
+    /// Exit codes: 0 the image is there, 1 a script failed, 2 the config or packages have mistakes, 3 the environment is at fault.
+    #[command(after_help = "Examples:
+  bedplate image build image-configs/node.toml
+  bedplate image build node.toml --format vhd-fixed,oci --output out/images
+  bedplate image build node.toml --repo out/repository/os    packages that `bedplate build` made
+  bedplate image build node.toml --update-lock               newer packages than the lock has
+  bedplate image build node.toml --release                   refuses what a release must not have")]
+    Build(Box<ImageBuildArgs>),
     /// Check image configs: all mistakes at once, each with its place
     ///
     /// Reads each config with all that it inherits, and checks all that can be known without packages. The exit code is 2 if one has a

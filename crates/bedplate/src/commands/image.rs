@@ -1,5 +1,6 @@
 //! `bedplate image`: configs of images, and images.
 
+mod build;
 mod explain;
 mod import;
 mod schema;
@@ -12,6 +13,7 @@ use crate::ui::Ui;
 /// Runs a command of the group.
 pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
+        ImageCommand::Build(args) => build::run(&args, ui),
         ImageCommand::Validate(args) => validate::run(&args, ui),
         ImageCommand::Schema => schema::run(ui),
         ImageCommand::Explain(args) => explain::run(&args, ui),
