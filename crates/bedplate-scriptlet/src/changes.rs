@@ -10,12 +10,16 @@ use std::sync::Arc;
 use bedplate_cas::{BlobKind, Digest, Store};
 use bedplate_sandbox::{Written, WrittenKind};
 use bedplate_tree::{CAPABILITY_ATTRIBUTE, Entry, FileTree, Kind, TreePath};
+use serde::{Deserialize, Serialize};
 
 use crate::ScriptError;
 use crate::materialise::is_kept;
 
+/// Files that tools keep for their own speed, with numbers and times of the machine's files in them.
+const VOLATILE: [&str; 1] = ["/var/cache/ldconfig/aux-cache"];
+
 /// What happened to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// It is new.
     Added,
@@ -46,7 +50,7 @@ pub(crate) fn apply(
     }
     batch.commit()?;
     let mut applied = Apply { tree, origin, epoch, contents, names: BTreeMap::new(), changes: BTreeMap::new() };
-    for (one, path) in written.iter().zip(paths) {
+    for (one, path) in written.iter().zip(paths).filter(|(_, path)| !VOLATILE.contains(&path.as_str())) {
         applied.one(one, path)?;
     }
     Ok(applied.changes)
@@ -161,17 +165,13 @@ fn same_sort(old: &Kind, new: &Kind) -> bool {
 /// The entry with what was written; equal to the old one if nothing of it is new.
 fn facts(one: &Written, kind: Kind, old: Option<&Entry>, origin: &Arc<str>) -> Entry {
     let is_known = |name: &str| is_kept(name) || name == CAPABILITY_ATTRIBUTE || name.starts_with("system.posix_acl_");
-    let value = |name: &str, value: &[u8]| match name {
-        CAPABILITY_ATTRIBUTE => plain_capability(value),
-        _ => value.to_vec(),
-    };
     let known = one.attributes.iter().filter(|(name, _)| is_known(name));
     let mut new = Entry {
         mode: u16::try_from(one.mode & 0o7777).unwrap_or_default(),
         uid: one.user,
         gid: one.group,
         mtime: one.time,
-        xattrs: known.map(|(name, bytes)| (name.clone(), value(name, bytes))).collect(),
+        xattrs: known.map(|(name, value)| (name.clone(), value.clone())).collect(),
         origin: Arc::clone(old.map_or(origin, |old| &old.origin)),
         kind,
     };
@@ -189,16 +189,152 @@ fn facts(one: &Written, kind: Kind, old: Option<&Entry>, origin: &Arc<str>) -> E
     new
 }
 
-/// A capability without the user namespace that it was given in: `VFS_CAP_REVISION_3` as `VFS_CAP_REVISION_2`.
-fn plain_capability(value: &[u8]) -> Vec<u8> {
-    const REVISION_3: u8 = 3;
-    const LENGTH_2: usize = 20;
-    match value {
-        [_, _, _, REVISION_3, ..] if value.len() > LENGTH_2 => {
-            let mut plain = value[..LENGTH_2].to_vec();
-            plain[3] = 2;
-            plain
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &str, kind: WrittenKind) -> Written {
+        let inode = path.bytes().map(u64::from).sum();
+        Written { path: path.into(), kind, mode: 0o644, user: 0, group: 0, time: 5, inode, attributes: BTreeMap::new() }
+    }
+
+    fn place(path: &str) -> TreePath {
+        path.parse().unwrap()
+    }
+
+    /// A tree with `/d/a` (5 seconds old, with a capability), its other name `/d/b`, `/d/sub/c` and the link `/l`.
+    fn tree(store: &Store) -> FileTree {
+        let origin: Arc<str> = Arc::from("package");
+        let mut tree = FileTree::new();
+        let old = Kind::File(store.put(b"old").unwrap());
+        let mut entries = vec![
+            ("/d", Entry::new(Kind::Directory, 0o755, &origin)),
+            ("/d/a", Entry::new(old.clone(), 0o644, &origin)),
+            ("/d/b", Entry::new(Kind::HardLink(place("/d/a")), 0, &origin)),
+            ("/d/sub", Entry::new(Kind::Directory, 0o755, &origin)),
+            ("/d/sub/c", Entry::new(old, 0o644, &origin)),
+            ("/l", Entry::new(Kind::Symlink("d".into()), 0o777, &origin)),
+        ];
+        entries[1].1.xattrs.insert(CAPABILITY_ATTRIBUTE.to_owned(), vec![1]);
+        for (path, mut entry) in entries {
+            entry.mtime = 5;
+            tree.insert(place(path), entry).unwrap();
         }
-        _ => value.to_vec(),
+        tree
+    }
+
+    /// What changes when this is written; files have the content that is given, or `old`.
+    fn apply_all(all: &[(Written, &str)]) -> (FileTree, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let upper = folder.path().join("upper");
+        for (one, content) in all {
+            let path = upper.join(&one.path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if one.kind == WrittenKind::File {
+                std::fs::write(path, content).unwrap();
+            }
+        }
+        let mut tree = tree(&store);
+        let written: Vec<Written> = all.iter().map(|(one, _)| one.clone()).collect();
+        let origin = Arc::from("scriptlets");
+        let changes = apply(&mut tree, &written, &upper, &store, &origin, 9).unwrap();
+        (tree, changes.iter().map(|(path, change)| format!("{path} {change:?}")).collect())
+    }
+
+    const FOLDER: WrittenKind = WrittenKind::Directory { is_opaque: false };
+
+    #[test]
+    fn what_was_only_touched_is_not_taken() {
+        let folder = Written { mode: 0o755, ..written("d", FOLDER) };
+        let link = Written { mode: 0o777, ..written("l", WrittenKind::Symlink(b"d".to_vec())) };
+        let files = ["d/a", "d/b"].map(|path| (written(path, WrittenKind::File), "old"));
+        let [a, b] = files;
+        let (tree, changes) = apply_all(&[(folder, ""), a, b, (link, "")]);
+        assert_eq!(changes, [""; 0]);
+        assert_eq!(tree.get("/d/b").unwrap().kind, Kind::HardLink(place("/d/a")));
+        assert_eq!(tree.get("/d/a").unwrap().xattrs.len(), 1);
+    }
+
+    #[test]
+    fn a_changed_file_loses_its_capability_and_its_other_names() {
+        for (one, content) in [
+            (written("d/a", WrittenKind::File), "new"),
+            (Written { user: 7, ..written("d/a", WrittenKind::File) }, "old"),
+        ] {
+            let (tree, changes) = apply_all(&[(one, content)]);
+            assert_eq!(changes, ["/d/a Changed"]);
+            let entry = tree.get("/d/a").unwrap();
+            assert_eq!((entry.xattrs.len(), entry.mtime, &*entry.origin), (0, 9, "package"));
+            assert_eq!(tree.get("/d/b").unwrap().content(), Some(Digest::of(b"old")));
+            assert_eq!(tree.get("/d/b").unwrap().mtime, 5);
+        }
+        let mode = Written { mode: 0o600, ..written("d/b", WrittenKind::File) };
+        let (tree, changes) = apply_all(&[(mode, "old")]);
+        assert_eq!(changes, ["/d/b Changed"]);
+        assert_eq!(tree.get("/d/a").unwrap().mode, 0o644);
+        assert_eq!(tree.get("/d/b").unwrap().mode, 0o600);
+    }
+
+    #[test]
+    fn what_is_gone_is_gone_with_all_below() {
+        let opaque = Written { mode: 0o755, ..written("d", WrittenKind::Directory { is_opaque: true }) };
+        for (one, expected) in [
+            (written("d", WrittenKind::Whiteout), &["/d", "/d/a", "/d/b", "/d/sub", "/d/sub/c"][..]),
+            (opaque, &["/d/a", "/d/b", "/d/sub", "/d/sub/c"]),
+            (written("none", WrittenKind::Whiteout), &[]),
+        ] {
+            let (tree, changes) = apply_all(&[(one, "")]);
+            let removed: Vec<String> = expected.iter().map(|path| format!("{path} Removed")).collect();
+            assert_eq!(changes, removed);
+            assert!(expected.iter().all(|path| tree.get(path).is_none()));
+        }
+        let (tree, changes) = apply_all(&[(written("d", WrittenKind::File), "x")]);
+        assert_eq!(changes[0], "/d Changed");
+        assert_eq!(tree.get("/d").unwrap().content(), Some(Digest::of(b"x")));
+        let (tree, changes) = apply_all(&[(written("d/a", FOLDER), "")]);
+        assert_eq!(changes, ["/d/a Changed"]);
+        assert!(tree.get("/d/a").unwrap().is_directory());
+        assert_eq!(tree.get("/d/b").unwrap().content(), Some(Digest::of(b"old")));
+    }
+
+    #[test]
+    fn new_names_of_a_file_are_links() {
+        let file = |path: &str| Written { inode: 1, ..written(path, WrittenKind::File) };
+        let (tree, changes) = apply_all(&[(file("d/a"), "old"), (file("d/x"), "old"), (file("y"), "old")]);
+        assert_eq!(changes, ["/d/x Added", "/y Added"]);
+        for path in ["/d/b", "/d/x", "/y"] {
+            assert_eq!(tree.get(path).unwrap().kind, Kind::HardLink(place("/d/a")), "{path}");
+        }
+        let (tree, changes) = apply_all(&[(file("a"), "new"), (file("d/sub/c"), "new")]);
+        assert_eq!(changes, ["/a Added", "/d/sub/c Changed"]);
+        assert_eq!(tree.get("/d/sub/c").unwrap().kind, Kind::HardLink(place("/a")));
+    }
+
+    #[test]
+    fn what_has_no_place_in_an_image_is_an_error_or_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let origin = Arc::from("scriptlets");
+        let mut tree = tree(&store);
+        for (one, expected) in [
+            (
+                written("dev/x", WrittenKind::Device),
+                "a script made `/dev/x`: devices belong to no image; systemd makes them when it starts",
+            ),
+            (written("l2", WrittenKind::Symlink(vec![0xff])), "a script made `/l2`: where it leads is not UTF-8"),
+            (
+                Written {
+                    path: <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(vec![b'x', 0xff]).into(),
+                    ..written("", WrittenKind::Fifo)
+                },
+                "a script made `/x\u{fffd}`: its name is not UTF-8",
+            ),
+        ] {
+            let error = apply(&mut tree, &[one], folder.path(), &store, &origin, 9).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+        let dropped = [written("run.socket", WrittenKind::Socket), written(&VOLATILE[0][1..], WrittenKind::Fifo)];
+        assert!(apply(&mut tree, &dropped, folder.path(), &store, &origin, 9).unwrap().is_empty());
     }
 }

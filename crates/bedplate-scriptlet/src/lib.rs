@@ -14,6 +14,7 @@ mod error;
 mod header;
 mod links;
 mod materialise;
+mod memo;
 mod native;
 mod order;
 mod package;

@@ -68,6 +68,15 @@ pub(crate) fn materialise(tree: &FileTree, store: &Store, folder: &Path) -> Resu
         .collect())
 }
 
+/// Makes the upper folder, whose facts are those of the root that scripts see.
+pub(crate) fn make_upper(tree: &FileTree, upper: &Path) -> Result<Option<Owner>, ScriptError> {
+    fs::create_dir_all(upper).map_err(ScriptError::io("make", upper))?;
+    let Some(root) = tree.get("/") else { return Ok(None) };
+    set_facts(root, upper)?;
+    let owner = Owner { path: upper.to_owned(), user: root.uid, group: root.gid, mode: Some(root.mode.into()) };
+    Ok(((root.uid, root.gid) != (0, 0)).then_some(owner))
+}
+
 fn is_device(entry: &Entry) -> bool {
     matches!(entry.kind, Kind::CharacterDevice { .. } | Kind::BlockDevice { .. })
 }

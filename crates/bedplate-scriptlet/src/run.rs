@@ -6,7 +6,7 @@
 //!                         upper folder ─┘
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use bedplate_tree::{FileTree, TreePath};
 
 use crate::changes::{self, Change};
 use crate::error::LINES;
+use crate::memo::{self, Memo};
 use crate::{Failure, Native, Package, Script, ScriptError, Step, classify, materialise};
 
 /// What a run needs besides the scripts.
@@ -70,7 +71,7 @@ pub struct Record {
 /// What was done about a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// It was run, and printed these lines.
+    /// It was run, and printed these lines; of much output the last MiB.
     Run(Vec<String>),
     /// It was not run; this is done for the whole image.
     Native(BTreeSet<Native>),
@@ -100,7 +101,7 @@ impl Ran {
 
 /// Runs the scripts of a plan in their order, until one fails, and brings what they changed into the tree. Scripts that only do
 /// what is done once for the whole image are not run. Each line of output goes to `on_line` with the script's name when it is
-/// printed.
+/// printed. The store remembers what came of it: the same scripts over the same tree are not run again.
 ///
 /// # Errors
 /// [`ScriptError`]; the tree is then as it was.
@@ -133,25 +134,30 @@ pub fn run(
     if commands.is_empty() {
         return Ok(ran);
     }
+    let key = memo::key(tree, &commands, options)?;
+    if let Some(memo) = memo::find(store, &key, tree)? {
+        *tree = memo.take(&mut ran, &places);
+        return Ok(ran);
+    }
     let work = Work { folder: store.work("scriptlets")?, helper: options.helper.clone() };
     let (lower, scratch) = (work.folder.path().join("lower"), work.folder.path().join("scratch"));
+    let mut owners = materialise::materialise(tree, store, &lower)?;
+    owners.extend(materialise::make_upper(tree, &scratch.join("upper"))?);
     let series = Series {
-        owners: materialise::materialise(tree, store, &lower)?,
+        owners,
         layers: vec![lower],
         scratch: scratch.clone(),
         binds: tools.binds(steps, &places),
         commands,
         limits: options.limits.clone(),
     };
+    let mut outputs: Vec<Tail> = places.iter().map(|_| Tail::default()).collect();
     let mut last = None;
     let outcome = run_series(&series, &options.helper, &options.cancel, &mut |event| match event {
         SeriesEvent::Output { command, line } => {
-            let record = &mut ran.records[places[command]];
             let line = String::from_utf8_lossy(line);
-            on_line(&record.script, &line);
-            if let Done::Run(lines) = &mut record.done {
-                lines.push(line.into_owned());
-            }
+            on_line(&ran.records[places[command]].script, &line);
+            outputs[command].push(line.into_owned());
         }
         SeriesEvent::Ended { command, end } => last = Some((command, end)),
     })?;
@@ -168,16 +174,59 @@ pub fn run(
         (end, _) => Some(Ended { text: end.to_string(), was_started: true }),
     };
     if let Some(end) = end {
-        let place = places[at.min(places.len() - 1)];
-        let Done::Run(lines) = &ran.records[place].done else { unreachable!("only scripts that are run have ends") };
-        return Err(ScriptError::Failed(Box::new(tools.failure(&steps[place], end, lines, &outcome.violations))));
+        let at = at.min(places.len() - 1);
+        let failure = tools.failure(&steps[places[at]], end, outputs.swap_remove(at), &outcome.violations);
+        return Err(ScriptError::Failed(Box::new(failure)));
     }
+    let output: Vec<Vec<String>> = outputs.into_iter().map(Tail::into_lines).collect();
     let found = written(&scratch, &options.helper)?;
     let mut changed = tree.clone();
     let origin = Arc::from("scriptlets");
-    ran.changes = changes::apply(&mut changed, &found, &scratch.join("upper"), store, &origin, options.epoch)?;
-    *tree = changed;
+    let changes = changes::apply(&mut changed, &found, &scratch.join("upper"), store, &origin, options.epoch)?;
+    let memo = Memo { tree: changed, changes, output };
+    memo::keep(store, &key, &memo)?;
+    *tree = memo.take(&mut ran, &places);
     Ok(ran)
+}
+
+impl Memo {
+    /// Fills in what came of the scripts at these places; gives the tree.
+    fn take(self, ran: &mut Ran, places: &[usize]) -> FileTree {
+        for (place, lines) in places.iter().zip(self.output) {
+            ran.records[*place].done = Done::Run(lines);
+        }
+        ran.changes = self.changes;
+        self.tree
+    }
+}
+
+/// The last lines of a script: who prints without end must not fill the memory.
+#[derive(Default)]
+struct Tail {
+    lines: VecDeque<String>,
+    bytes: usize,
+    omitted: usize,
+}
+
+impl Tail {
+    /// Bytes that are kept.
+    const MOST: usize = 1 << 20;
+
+    fn push(&mut self, line: String) {
+        self.bytes += line.len() + 1;
+        self.lines.push_back(line);
+        while self.bytes > Self::MOST
+            && let Some(first) = self.lines.pop_front()
+        {
+            self.bytes -= first.len() + 1;
+            self.omitted += 1;
+        }
+    }
+
+    fn into_lines(self) -> Vec<String> {
+        let note = (self.omitted > 0).then(|| format!("({} lines before are not kept)", self.omitted));
+        note.into_iter().chain(self.lines).collect()
+    }
 }
 
 /// A work folder whose files belong to users of the sandbox.
@@ -209,7 +258,7 @@ fn name(step: &Step<'_>, packages: &[Package]) -> String {
 /// Where the script's text lies while it runs.
 const SCRIPT: &str = "/var/tmp/rpm-tmp.script";
 /// Where rpm's Lua is shown.
-const LUA: &str = "/run/rpm-lua";
+pub(crate) const LUA: &str = "/run/rpm-lua";
 /// `SCRIPT_PATH` of `lib/rpmscript.c`.
 const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin";
 
@@ -274,7 +323,7 @@ impl Tools<'_> {
         root.map(bind).into_iter().collect()
     }
 
-    fn failure(&self, step: &Step<'_>, end: Ended, lines: &[String], violations: &[Violation]) -> Failure {
+    fn failure(&self, step: &Step<'_>, end: Ended, output: Tail, violations: &[Violation]) -> Failure {
         let script = step.script.text().into_owned();
         let program = step.script.program.join(" ");
         let mut command = program.clone();
@@ -298,17 +347,18 @@ impl Tools<'_> {
         } else {
             None
         };
-        let omitted = lines.len().saturating_sub(LINES);
+        let lines: Vec<String> = output.lines.into();
+        let shown = lines.len().saturating_sub(LINES);
         Failure {
             package: self.packages[step.package].nevra.to_string(),
             kind: step.kind,
             cause: step.cause.map(|cause| self.packages[cause].nevra.to_string()),
             command,
             end: end.text,
-            line: line_of(lines).filter(|line| *line > 0 && *line <= script.lines().count()),
+            line: line_of(&lines).filter(|line| *line > 0 && *line <= script.lines().count()),
             script,
-            output: lines[omitted..].to_vec(),
-            omitted,
+            output: lines[shown..].to_vec(),
+            omitted: output.omitted + shown,
             hint,
         }
     }

@@ -271,6 +271,25 @@ impl<'a> BuildPlan<'a> {
         Ok(verdicts)
     }
 
+    /// The specs that were learnt whose tests are known to pass.
+    pub(crate) fn all_checked(&mut self) -> Result<BTreeSet<String>, NodeFailure> {
+        let mut checked = BTreeSet::new();
+        let tasks: Vec<String> = self.tasks.iter().filter_map(Task::check).map(str::to_owned).collect();
+        for name in tasks {
+            self.refresh();
+            if !self.results.contains_key(&name) {
+                continue;
+            }
+            let RootState::Complete(root) = self.root(&name, Step::Check)? else { continue };
+            let spec = self.request.texts[&name].clone();
+            let prepared = self.prepare(&spec, Step::Check, &root)?;
+            if self.builder.cached_check(&prepared.action).map_err(|error| store_failure(&error))? {
+                checked.insert(name);
+            }
+        }
+        Ok(checked)
+    }
+
     fn verdict(&mut self, name: &str, known: &BTreeMap<String, Verdict>) -> Result<Option<Verdict>, NodeFailure> {
         if let Some(repository) = self.taken_from(name) {
             return Ok(Some(Verdict::Taken(repository)));
@@ -767,6 +786,14 @@ impl Task {
     fn build(&self) -> Option<&str> {
         match self {
             Self::Build(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The spec, if the task is its check.
+    fn check(&self) -> Option<&str> {
+        match self {
+            Self::Check(name) => Some(name),
             _ => None,
         }
     }

@@ -63,16 +63,23 @@ pub fn build(
     unreachable!("the loop has a bound")
 }
 
-/// Says of each target, and of all that it needs, whether a build would build it, and why.
+/// What a build would find in the store.
+#[derive(Debug)]
+pub struct Examined {
+    /// Of each target, and of all that it needs, whether a build would build it, and why.
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Those whose tests are known to pass.
+    pub checked: BTreeSet<String>,
+}
+
+/// Looks at what is in the store, and runs nothing.
 ///
 /// # Errors
 /// If the store or the seed cannot be read.
-pub fn examine(
-    builder: &Builder,
-    supplies: &dyn Supplies,
-    request: Request,
-) -> Result<BTreeMap<String, Verdict>, NodeFailure> {
-    BuildPlan::new(builder, supplies, request).0.learn_all()
+pub fn examine(builder: &Builder, supplies: &dyn Supplies, request: Request) -> Result<Examined, NodeFailure> {
+    let (mut plan, _) = BuildPlan::new(builder, supplies, request);
+    let verdicts = plan.learn_all()?;
+    Ok(Examined { checked: plan.all_checked()?, verdicts })
 }
 
 /// The root that the build of a target would get; what it needs has to be built.

@@ -239,8 +239,16 @@ fn long_output_is_cut_and_limits_are_kept() {
     let text = error.to_string();
     assert!(text.contains("  | (10 lines before are in the log)\n  | 2\n"), "{text}");
 
-    let files = files(&build(&spec("slow", "%files\n%post\necho x; touch /y\n%posttrans\nsleep 100\n")));
+    let flood = "%files\n%post\nset -- a a a a a a a a\nfor i in $*; do for j in $*; do for k in $*; do for l in $*; do\n\
+                 printf '%10000d\\n' $((n += 1)); done; done; done; done\n";
+    let many = files(&build(&spec("flood", flood)));
     let (_folder, store) = store();
+    let ran = run_all(&mut tree_of(&many, &store), &read(&many), &store, &options()).unwrap();
+    let Done::Run(lines) = &ran.records[0].done else { panic!("{ran:?}") };
+    assert_eq!((lines.len(), lines[0].as_str()), (105, "(3992 lines before are not kept)"));
+    assert_eq!(lines[104].trim(), "4096");
+
+    let files = files(&build(&spec("slow", "%files\n%post\necho x; touch /y\n%posttrans\nsleep 100\n")));
     let mut options = options();
     options.limits.wall = std::time::Duration::from_secs(1);
     let error = run_all(&mut tree_of(&files, &store), &read(&files), &store, &options).unwrap_err();
@@ -311,4 +319,88 @@ fn the_same_scripts_give_the_same_tree() {
         manifests.push(tree.to_manifest());
     }
     assert_eq!(manifests[0], manifests[1]);
+}
+
+#[test]
+fn what_came_of_scripts_is_remembered() {
+    let scripts = "%files\n%post\necho hello; echo content >/made\n";
+    let files = files(&build(&spec("remembered", scripts)));
+    let packages = read(&files);
+    let (_folder, store) = store();
+    let before = tree_of(&files, &store);
+    let steps = plan(&packages, &order(&packages, Rpm::V4_18), Rpm::V4_18);
+    let mut lines = Vec::new();
+    let mut once = |options: &RunOptions| {
+        let mut tree = before.clone();
+        let ran = run_scripts(&mut tree, &packages, &steps, &store, options, &mut |script, line| {
+            lines.push(format!("{script}: {line}"));
+        });
+        (ran.unwrap(), tree)
+    };
+    let first = once(&options());
+    assert_eq!(once(&options()), first);
+    // Another time, and contents that were lost, make it run again.
+    once(&RunOptions { epoch: 1, ..options() });
+    let made = first.1.get("/made").unwrap().content().unwrap();
+    std::fs::remove_file(store.place_of(&made).unwrap()).unwrap();
+    assert_eq!(once(&options()), first);
+    assert_eq!(lines, vec!["%post of remembered-1-1.noarch: hello"; 3]);
+    assert!(store.has(&made));
+}
+
+#[test]
+fn an_ordinary_user_gets_the_same_tree() {
+    let files = files(&build(&spec("changes", CHANGES)));
+    let (_folder, own_store) = store();
+    let mut tree = tree_of(&files, &own_store);
+    let manifest = tree.to_manifest();
+    run_all(&mut tree, &read(&files), &own_store, &options()).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::set_permissions(at, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let user_store = Store::open(&at.join("store")).unwrap();
+    let same = tree_of(&files, &user_store);
+    assert_eq!(same.to_manifest(), manifest);
+    drop(user_store);
+    std::fs::write(at.join("manifest"), manifest).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_bedplate-scriptlet-test-helper"), at.join("helper")).unwrap();
+    std::fs::copy(&files[0], at.join("package.rpm")).unwrap();
+    for ids in ["subuid", "subgid"] {
+        std::fs::write(at.join(ids), "nobody:1500000000:65536\n").unwrap();
+        // Something to mount over.
+        std::fs::OpenOptions::new().append(true).create(true).open(Path::new("/etc").join(ids)).unwrap();
+    }
+    run(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(at.join("store")));
+    let script = "mount --bind $0/subuid /etc/subuid; mount --bind $0/subgid /etc/subgid; cd /; exec setpriv --reuid nobody \
+                  --regid nogroup --clear-groups -- $0/helper run $0/store $0/manifest $0/package.rpm";
+    let said = run(Command::new("unshare").args(["--mount", "sh", "-ec", script]).arg(at));
+    assert_eq!(said, tree.to_manifest());
+    // Nothing is left of the sandbox.
+    assert_eq!(std::fs::read_dir(at.join("store/work")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_root_folder_of_any_mode_stays_as_it_is() {
+    let files = files(&build(&spec("root", "%files\n%post\nstat -c '%a %u:%g' / >/seen\n")));
+    let (_folder, store) = store();
+    let mut tree = tree_of(&files, &store);
+    let root = tree.get_mut("/").unwrap();
+    (root.mode, root.gid) = (0o555, 3);
+    run_all(&mut tree, &read(&files), &store, &options()).unwrap();
+    let seen = store.read(&tree.get("/seen").unwrap().content().unwrap()).unwrap();
+    assert_eq!(String::from_utf8(seen).unwrap(), "555 0:3\n");
+    let root = tree.get("/").unwrap();
+    assert_eq!((root.mode, root.gid), (0o555, 3));
+}
+
+#[test]
+fn ids_that_no_script_can_see_are_named() {
+    let files = files(&build(&spec("root", "%files\n%post\nstat -c '%a %u:%g' / >/seen\n")));
+    let (_folder, store) = store();
+    let mut tree = tree_of(&files, &store);
+    tree.get_mut("/etc/passwd").unwrap().uid = 70_000;
+    let error = run_all(&mut tree, &read(&files), &store, &options()).unwrap_err();
+    let expected = "the ids of users and groups end with 65534 in an image whose scripts run; a file has others: `/etc/passwd` (70000:0)";
+    assert_eq!(error.to_string(), expected);
 }

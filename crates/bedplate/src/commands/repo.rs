@@ -15,6 +15,7 @@ use bedplate_model::Nevra;
 use bedplate_repo::{Checksum, Finding, Findings, LoadOptions};
 use rustc_hash::FxHashMap;
 
+pub(crate) use self::keys::Keys;
 use crate::cli::RepoCommand;
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
@@ -94,7 +95,7 @@ pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Resul
 }
 
 /// `NAME=DIR`, or a folder that gives its own name: a lock with it holds on another machine.
-fn name_and_folder(text: &str) -> (String, &str) {
+pub(crate) fn name_and_folder(text: &str) -> (String, &str) {
     if let Some((name, folder)) = text.split_once('=')
         && !name.is_empty()
         && !name.contains('/')
@@ -115,13 +116,13 @@ fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> 
 }
 
 /// Reports findings on standard error.
-fn report(findings: &[Finding], ui: &Ui) {
+pub(crate) fn report(findings: &[Finding], ui: &Ui) {
     let diagnostics: Vec<_> = findings.iter().map(Finding::to_diagnostic).collect();
     ui.diagnostics(&diagnostics, &bedplate_diag::Sources::new());
 }
 
 /// Errors and warnings of findings, counted.
-fn count(findings: &[Finding]) -> String {
+pub(crate) fn count(findings: &[Finding]) -> String {
     let errors = findings.iter().filter(|one| one.is_error()).count();
     format!("{}, {}", many(errors, "error"), many(findings.len() - errors, "warning"))
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let request = building.request(wanted, Checks::Off)?;
     let asked = request.targets.clone();
     let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
-    let verdicts = build::examine(&builder, &building, request)?;
+    let verdicts = build::examine(&builder, &building, request)?.verdicts;
     let mut text = String::new();
     for (name, verdict) in verdicts.iter().filter(|(name, _)| asked.contains(*name)) {
         let (word, reasons): (&str, &[build::Reason]) = match verdict {
