@@ -20,12 +20,13 @@ mod install;
 mod manifest;
 mod output;
 mod partitions;
+mod scripts;
 mod selection;
 mod signatures;
 mod step;
 
 pub use boot::BootFacts;
-pub use compose::{Composed, Request, Tools, compose};
+pub use compose::{Composed, Request, SeedFailure, Tools, compose};
 pub use error::ComposeError;
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestPackage, NamedDigest, OutputFacts, TreeFacts};
 pub use partitions::PartitionFacts;
