@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use bedplate_disk::{Disk, Extent, Format, Image, SectorSize, Source, Target, open_image, write_all};
+use bedplate_disk::{Disk, Extent, Format, Image, Packing, SectorSize, Source, Target, open_image, write_all};
 
 use crate::common::{arguments, good, noise, options, run, sparse_file};
 
@@ -20,14 +20,16 @@ fn qemu_name(format: Format) -> Option<&'static str> {
     }
 }
 
-/// A target of each format that suits the size, and a packed QCOW2.
+/// A target of each format that suits the size, and packed QCOW2s.
 fn targets(folder: &Path, size: u64) -> Vec<Target> {
     let mut targets: Vec<Target> = Format::ALL
         .into_iter()
         .filter(|format| *format != Format::VhdFixed || size.is_multiple_of(1 << 20))
-        .map(|format| Target { path: folder.join(format.name()), format, level: None })
+        .map(|format| Target { path: folder.join(format.name()), format, packing: None })
         .collect();
-    targets.push(Target { path: folder.join("packed.qcow2"), format: Format::Qcow2, level: Some(0) });
+    for (name, packing) in [("zstd.qcow2", Packing::Zstd(0)), ("zlib.qcow2", Packing::Zlib(0))] {
+        targets.push(Target { path: folder.join(name), format: Format::Qcow2, packing: Some(packing) });
+    }
     targets
 }
 
@@ -121,7 +123,10 @@ fn what_qemu_converts_to_raw_is_the_same_bytes() {
     write_all(&disk_of(&source, size), &targets, options()).unwrap();
     for target in targets {
         match qemu_name(target.format) {
-            Some(name) => drop(good("qemu-img", arguments!["convert", "-f", name, "-O", "raw", &target.path, &raw])),
+            Some(name) => drop(good(
+                "qemu-img",
+                arguments!["convert", "-t", "unsafe", "-f", name, "-O", "raw", &target.path, &raw],
+            )),
             None => drop(good("zstd", arguments!["-dqf", &target.path, "-o", &raw])),
         }
         assert!(std::fs::read(&raw).unwrap() == std::fs::read(&source).unwrap(), "{}", target.format);
@@ -138,7 +143,7 @@ fn images_of_qemu_are_read() {
     let disk = disk_of(&source, size);
     for (format, options) in [
         ("qcow2", "cluster_size=65536"),
-        ("qcow2", "cluster_size=512"),
+        ("qcow2", "cluster_size=4096"),
         ("qcow2", "cluster_size=2097152"),
         ("qcow2", "compat=0.10"),
         ("qcow2", "compression_type=zstd"),
@@ -153,7 +158,7 @@ fn images_of_qemu_are_read() {
             if packed && (format != "qcow2" || options.starts_with("prealloc")) {
                 continue;
             }
-            let mut call = vec!["convert", "-f", "raw", "-O", format, "-o", options];
+            let mut call = vec!["convert", "-t", "unsafe", "-f", "raw", "-O", format, "-o", options];
             if packed {
                 call.push("-c");
             }
@@ -216,7 +221,7 @@ fn several_formats_are_written_from_one_reading_or_none_is() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("source");
     sparse_file(&source, 2 * MIB, &[(0, 100_000)]);
-    let target = |name: &str, format: Format| Target { path: folder.path().join(name), format, level: None };
+    let target = |name: &str, format: Format| Target { path: folder.path().join(name), format, packing: None };
     let odd = disk_of(&source, MIB + 512);
     let good_disk = disk_of(&source, MIB);
     let large = Disk::new(2041 << 30, SectorSize::Bytes512);
@@ -244,13 +249,18 @@ fn several_formats_are_written_from_one_reading_or_none_is() {
         ),
         (
             &good_disk,
-            vec![Target { level: Some(3), ..target("a", Format::Vhdx) }],
-            "vhdx cannot be written with compression level 3: only raw.zst and qcow2 are compressed",
+            vec![Target { packing: Some(Packing::Zstd(3)), ..target("a", Format::Vhdx) }],
+            "vhdx cannot be packed with zstd of level 3: only raw.zst and qcow2 are packed",
         ),
         (
             &good_disk,
-            vec![Target { level: Some(20), ..target("a", Format::Qcow2) }],
-            "qcow2 cannot be written with compression level 20: levels go from 1 to 19, and 0 is the usual one",
+            vec![Target { packing: Some(Packing::Zstd(20)), ..target("a", Format::Qcow2) }],
+            "qcow2 cannot be packed with zstd of level 20: levels go from 1 to 19, and 0 is the usual one",
+        ),
+        (
+            &good_disk,
+            vec![Target { packing: Some(Packing::Zlib(1)), ..target("a", Format::RawZstd) }],
+            "raw.zst cannot be packed with zlib of level 1: it is always packed with zstd",
         ),
     ] {
         assert_eq!(write_all(disk, &targets, options()).unwrap_err().to_string(), expected);
