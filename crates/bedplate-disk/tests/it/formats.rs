@@ -54,6 +54,30 @@ fn assert_same(expected: &mut Image<'_>, found: &mut Image<'_>, parts: &[(u64, u
     }
 }
 
+/// What zstd itself says of a file: all of it is good, and has this many bytes when unpacked.
+fn assert_zstd_has(path: &Path, size: u64) {
+    if size < 1 << 30 {
+        good("zstd", arguments!["-tq", path]);
+    }
+    let listing = good("zstd", arguments!["-lv", path]);
+    let line = listing.lines().find_map(|line| line.strip_prefix("Decompressed Size: ")).unwrap();
+    assert!(line.ends_with(&format!("({size} B)")), "{listing}");
+}
+
+/// Compares the whole MiB around a part with what qemu reads there.
+fn assert_qemu_reads(disk: &Disk, path: &Path, format: &str, (offset, length): (u64, usize)) {
+    let (first, end) = (offset / MIB, (offset + length as u64).div_ceil(MIB));
+    let (from, to) = (format!("if={}", path.display()), path.with_extension("part"));
+    let (skip, count, output) = (format!("skip={first}"), format!("count={end}"), format!("of={}", to.display()));
+    // The count is from the start of the disk, as the skipped ones are counted, too.
+    good("qemu-img", arguments!["dd", "-f", format, "-O", "raw", "bs=1M", &skip, &count, &from, &output]);
+    let mut expected = vec![0; ((end - first) * MIB) as usize];
+    let mut image = Image::of_disk(disk).unwrap();
+    image.seek(SeekFrom::Start(first * MIB)).unwrap();
+    image.read_exact(&mut expected).unwrap();
+    assert!(std::fs::read(to).unwrap() == expected, "{format} at {offset}");
+}
+
 const MIB: u64 = 1 << 20;
 
 #[test]
@@ -89,15 +113,18 @@ fn qemu_accepts_all_formats_and_reads_the_same_disk() {
             assert_eq!(image.format(), Some(target.format), "{what}");
             assert_same(&mut Image::of_disk(&disk).unwrap(), &mut image, &parts, &what);
             let Some(name) = qemu_name(target.format) else {
-                let whole: u64 =
-                    good("sh", arguments!["-c", r#"zstd -dcq "$0" | wc -c"#, &target.path]).trim().parse().unwrap();
-                assert_eq!(whole, size);
+                assert_zstd_has(&target.path, size);
                 continue;
             };
             let info = good("qemu-img", arguments!["info", "--output=json", "-f", name, &target.path]);
             let info: serde_json::Value = serde_json::from_str(&info).unwrap();
             assert_eq!(info["virtual-size"], size, "{what}");
-            good("qemu-img", arguments!["compare", "-f", "raw", "-F", name, &source, &target.path]);
+            if target.format == Format::Vhdx && size > 1 << 30 {
+                // qemu does not know where a VHDX has holes, and would take a minute to read them.
+                parts.iter().for_each(|part| assert_qemu_reads(&disk, &target.path, name, *part));
+            } else {
+                good("qemu-img", arguments!["compare", "-f", "raw", "-F", name, &source, &target.path]);
+            }
             if ["qcow2", "vhdx"].contains(&name) {
                 let check = good("qemu-img", arguments!["check", "--output=json", "-f", name, &target.path]);
                 let check: serde_json::Value = serde_json::from_str(&check).unwrap();
