@@ -130,3 +130,15 @@ fn says_all_that_it_cannot_hold() {
     }
     assert!(!world.path("image").exists());
 }
+
+#[test]
+fn a_folder_has_a_largest_size() {
+    let world = World::new();
+    let content = Kind::File(world.store.put(b"x").unwrap());
+    let mut tree = FileTree::new();
+    for number in 0..17_000 {
+        add(&mut tree, &format!("/many/a-long-name-of-a-file-{number:010}"), content.clone(), |_| {});
+    }
+    let error = world.make(&tree, KIND, Size::Minimal { slack: 0 }, "image").unwrap_err();
+    assert!(error.to_string().starts_with("vfat cannot hold `/many` (a folder with too many names"), "{error}");
+}
