@@ -2,6 +2,7 @@
 
 mod build;
 mod graph;
+mod image;
 mod key;
 mod render;
 mod repo;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::image::{AccelerationChoice, DiskFormatChoice, ImageBootArgs, ImageCommand};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
@@ -124,6 +126,9 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
+    /// Work with operating system images
+    #[command(subcommand)]
+    Image(Box<ImageCommand>),
     /// Get, verify and pin the files that specs take from elsewhere
     #[command(subcommand)]
     Source(Box<SourceCommand>),

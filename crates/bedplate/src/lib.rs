@@ -44,6 +44,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
+        cli::Command::Image(command) => commands::image::run(*command, ui),
         cli::Command::Source(command) => commands::source::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
         cli::Command::Seed(command) => commands::seed::run(*command, ui),

@@ -38,7 +38,8 @@ impl Fault {
     }
 
     fn of(line: &str) -> Option<Self> {
-        const SIGNS: [(&str, fn(String) -> Fault); 8] = [
+        type Make = fn(String) -> Fault;
+        const SIGNS: [(&str, Make); 8] = [
             ("Kernel panic - not syncing", Fault::Panic),
             ("systemd[1]: Freezing execution", Fault::Panic),
             ("Emergency: the initramfs cannot go on", Fault::Emergency),
