@@ -39,7 +39,7 @@ impl Fault {
 
     fn of(line: &str) -> Option<Self> {
         type Make = fn(String) -> Fault;
-        const SIGNS: [(&str, Make); 8] = [
+        const SIGNS: [(&str, Make); 9] = [
             ("Kernel panic - not syncing", Fault::Panic),
             ("systemd[1]: Freezing execution", Fault::Panic),
             ("Emergency: the initramfs cannot go on", Fault::Emergency),
@@ -47,6 +47,7 @@ impl Fault {
             ("You are in emergency mode", Fault::Emergency),
             ("Entering emergency mode", Fault::Emergency),
             ("No bootable option or device was found", Fault::NothingToBoot),
+            ("\"EFI Internal Shell\"", Fault::NothingToBoot),
             ("UEFI Interactive Shell", Fault::NothingToBoot),
         ];
         let (_, fault) = SIGNS.into_iter().find(|(sign, _)| line.contains(sign))?;
