@@ -1,9 +1,12 @@
 //! Arguments of `bedplate image`.
 
+mod boot;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::boot::{AccelerationChoice, DiskFormatChoice, ImageBootArgs};
 use crate::cli::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +38,19 @@ pub(crate) enum ImageCommand {
   bedplate image diff old/node-1.2.2.vhd out/images/node-1.2.3.vhd
   bedplate image diff A.manifest.json B.manifest.json --json | jq -r '.difference.packages[].what'")]
     Diff(ImageDiffArgs),
+    /// Start an image in a virtual machine and watch its console
+    ///
+    /// Runs qemu with UEFI firmware; the image is not written. The serial console goes to standard output. With `--expect`, all
+    /// texts have to be seen; with `--run`, the output of the command goes to standard output and the console to standard error. On
+    /// a terminal and without either, the console is yours (Ctrl-A X ends it). A kernel panic, emergency mode and an early end
+    /// are named. `--run` needs systemd 256 or later in the image, and a shell.
+    #[command(after_help = "Examples:
+  bedplate image boot out/node.vhd                   look around
+  bedplate image boot out/node.raw --expect 'login:' --log console.log
+  bedplate image boot out/node.qcow2 --run 'systemctl --failed; uname -r' --timeout 5m
+
+Exit codes: 0 all was seen and the command ended with 0, 1 not, 2 bad input, 3 the environment is at fault.")]
+    Boot(ImageBootArgs),
     /// Check image configs: all mistakes at once, each with its place
     ///
     /// Reads each config with all that it inherits, and checks all that can be known without packages. The exit code is 2 if one has a

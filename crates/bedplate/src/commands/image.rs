@@ -1,5 +1,6 @@
 //! `bedplate image`: configs of images, and images.
 
+mod boot;
 mod build;
 mod explain;
 mod import;
@@ -16,6 +17,7 @@ pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
         ImageCommand::Inspect(args) => inspect::inspect(&args, ui),
         ImageCommand::Diff(args) => inspect::diff(&args, ui),
+        ImageCommand::Boot(args) => boot::run(&args, ui),
         ImageCommand::Build(args) => build::run(&args, ui),
         ImageCommand::Validate(args) => validate::run(&args, ui),
         ImageCommand::Schema => schema::run(ui),
