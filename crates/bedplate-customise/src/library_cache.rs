@@ -12,6 +12,7 @@
 //! Numbers have the byte order of the machine: little, for all that are known here. Offsets count from the start of the file.
 
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bedplate_cas::Digest;
@@ -159,11 +160,11 @@ fn scan(
         let path = real.join(&name).expect("names of a tree are parts of paths");
         // Most files have several names.
         let Some(digest) = editor.follow(&path).and_then(|(_, entry)| entry.content()) else { continue };
-        if !known.contains_key(&digest) {
-            let bytes = editor.bytes(&path)?.unwrap_or_default();
-            known.insert(digest, elf::read(&bytes));
-        }
-        let Some(library) = known[&digest].clone() else { continue };
+        let library = match known.entry(digest) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(elf::read(&editor.bytes(&path)?.unwrap_or_default())),
+        };
+        let Some(library) = library.clone() else { continue };
         let mut soname = library.soname.clone().unwrap_or_else(|| name.clone());
         // A link is of its soname, or the one that the linker uses (`libx.so`); another is taken for a file.
         let is_link = is_link && (name == soname || name.ends_with(".so") && soname.starts_with(&name));
