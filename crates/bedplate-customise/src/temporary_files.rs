@@ -6,7 +6,7 @@
 //! | with a specifier of the machine, with `!`, of a type that cleans or writes | no: systemd does it at boot |
 //! | all others, `/var` and `/etc` too | yes: a read-only folder has no other time, and a container has no boot |
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bedplate_diag::Diagnostic;
 use bedplate_tree::{Entry, Kind, TreePath};
@@ -41,7 +41,7 @@ pub fn make_temporary_files(
     editor.step("tmpfiles");
     let mut makers: Vec<Task> = Vec::new();
     let mut adjusters: Vec<Task> = Vec::new();
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let mut made: BTreeSet<String> = BTreeSet::new();
     for file in configuration::files(editor, &configuration::folders("tmpfiles.d"), ".conf") {
         let text = editor.text(&file)?.unwrap_or_default();
         for (index, line) in text.lines().enumerate() {
@@ -70,9 +70,8 @@ pub fn make_temporary_files(
             let task = Task { uid, gid, line };
             if !task.line.is_maker() {
                 adjusters.push(task);
-            } else if task.line.is_forced || !first.contains_key(&task.line.path) {
+            } else if made.insert(task.line.path.clone()) || task.line.is_forced {
                 // Of two lines that make the same, the first counts.
-                first.insert(task.line.path.clone(), makers.len());
                 makers.push(task);
             }
         }
