@@ -37,7 +37,7 @@ pub(crate) fn install(
     let mut scripted = Vec::with_capacity(packages.len());
     let mut wrong = Vec::new();
     for (package, path) in packages.iter().zip(&paths) {
-        match scriptlet::Package::from_header(package.headers().main_bytes()) {
+        match scriptlet::Package::from_headers(package.headers()) {
             Ok(one) => scripted.push(one),
             Err(problems) => wrong.extend(problems.into_iter().map(|problem| Finding::new(*path, problem))),
         }

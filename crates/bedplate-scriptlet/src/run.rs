@@ -135,7 +135,7 @@ pub fn run(
         return Ok(ran);
     }
     let key = memo::key(tree, &commands, options)?;
-    if let Some(memo) = memo::find(store, &key, tree)? {
+    if let Some(memo) = memo::find(store, &key)? {
         *tree = memo.take(&mut ran, &places);
         return Ok(ran);
     }
@@ -166,10 +166,10 @@ pub fn run(
         (End::Limit(..), last) => last.as_ref().map_or(0, |(command, _)| command + 1),
         (_, last) => last.as_ref().map_or(0, |(command, _)| *command),
     };
-    let end = match (outcome.end, last) {
+    let end = match (&outcome.end, last) {
         (End::Cancelled, _) => return Err(ScriptError::Cancelled),
         (End::Exited(0), _) => None,
-        (End::Limit(_, detail), _) => Some(Ended { text: detail, was_started: true }),
+        (End::Limit(_, detail), _) => Some(Ended { text: detail.clone(), was_started: true }),
         (_, Some((_, CommandEnd::NotStarted(why)))) => Some(Ended { text: why, was_started: false }),
         (end, _) => Some(Ended { text: end.to_string(), was_started: true }),
     };
@@ -184,7 +184,7 @@ pub fn run(
     let origin = Arc::from("scriptlets");
     let changes = changes::apply(&mut changed, &found, &scratch.join("upper"), store, &origin, options.epoch)?;
     let memo = Memo { tree: changed, changes, output };
-    memo::keep(store, &key, &memo)?;
+    memo::keep(store, &key, tree, &memo, outcome.wall)?;
     *tree = memo.take(&mut ran, &places);
     Ok(ran)
 }
