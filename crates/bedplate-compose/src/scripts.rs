@@ -1,10 +1,8 @@
 //! Scripts of packages, and those of the config.
 
-use bedplate_cas::Digest;
-use bedplate_scriptlet::{Package, Ran, RunOptions, Script, ScriptKind, Step, StepKind, classify, plan, run};
+use bedplate_scriptlet::{Done, Package, Ran, RunOptions, Script, ScriptKind, Step, StepKind, classify, plan, run};
 use bedplate_tree::FileTree;
 
-use crate::cache::{Made, StepKey, cached};
 use crate::install::RPM;
 use crate::step::Steps;
 use crate::{ComposeError, Request};
@@ -27,7 +25,7 @@ pub(crate) fn of_packages(
 ) -> Result<Scripts, ComposeError> {
     let order: Vec<usize> = (0..packages.len()).collect();
     let plan = plan(packages, &order, RPM);
-    cached_run(request, tree, packages, &plan, steps, "scriptlets")
+    run_plan(request, tree, packages, &plan, steps, "scriptlets")
 }
 
 /// Runs the scripts of the config, in their order.
@@ -57,10 +55,10 @@ pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_
             input: Vec::new(),
         })
         .collect();
-    cached_run(request, tree, &packages, &plan, steps, "scripts")
+    run_plan(request, tree, &packages, &plan, steps, "scripts")
 }
 
-fn cached_run(
+fn run_plan(
     request: &Request<'_>,
     tree: &FileTree,
     packages: &[Package],
@@ -68,33 +66,10 @@ fn cached_run(
     steps: &Steps<'_>,
     name: &'static str,
 ) -> Result<Scripts, ComposeError> {
-    let runs = |step: &&Step<'_>| classify(step.script, &step.arguments).is_none();
-    let count = plan.iter().filter(runs).count();
-    if count == 0 {
-        let mut same = tree.clone();
-        let ran = run_all(request, &mut same, packages, plan, steps, name)?;
-        return Ok(Scripts { tree: same, ran: 0, log: ran.log() });
-    }
-    let before = tree.to_manifest();
-    let names: Vec<String> = packages.iter().map(|package| package.nevra.to_string()).collect();
-    let key = StepKey::new(name, 1)
-        .with("tree", Digest::of(before.as_bytes()))
-        .with("packages", names.join(" "))
-        .with("steps", format!("{plan:?}"))
-        .with("epoch", request.epoch);
-    let (made, _) = cached(request.store, &key, &["tree", "log"], || {
-        let mut changed = tree.clone();
-        let ran = run_all(request, &mut changed, packages, plan, steps, name)?;
-        let tree = request.store.put(changed.to_manifest().as_bytes())?;
-        let log = request.store.put(ran.log().as_bytes())?;
-        Ok::<_, ComposeError>(Made { blobs: vec![("tree", tree), ("log", log)], facts: serde_json::Value::Null })
-    })?;
-    let text = |name: &str| -> Result<String, ComposeError> {
-        let digest = made.blob(name).ok_or(ComposeError::Cache)?;
-        String::from_utf8(request.store.read(&digest)?).map_err(|_| ComposeError::Cache)
-    };
-    let tree = FileTree::from_manifest(&text("tree")?).map_err(|_| ComposeError::Cache)?;
-    Ok(Scripts { tree, ran: count, log: text("log")? })
+    let mut tree = tree.clone();
+    let ran = run_all(request, &mut tree, packages, plan, steps, name)?;
+    let count = ran.records.iter().filter(|record| matches!(record.done, Done::Run(_))).count();
+    Ok(Scripts { tree, ran: count, log: ran.log() })
 }
 
 fn run_all(

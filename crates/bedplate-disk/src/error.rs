@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bedplate_diag::Category;
 
-use crate::Format;
+use crate::{Format, Packing};
 
 /// Why a disk could not be written, read or checked.
 #[derive(Debug, thiserror::Error)]
@@ -63,15 +63,15 @@ pub enum DiskError {
         /// The path.
         path: PathBuf,
     },
-    /// A compression level that zstd does not have, or one for a format that compresses nothing.
-    #[error("{format} cannot be written with compression level {level}: {why}")]
-    Level {
+    /// A way of packing that a format does not have.
+    #[error("{format} cannot be packed with {packing}: {why}")]
+    Packing {
         /// The format.
         format: Format,
-        /// The level.
-        level: i32,
-        /// Which ones there are.
-        why: String,
+        /// What was asked for.
+        packing: Packing,
+        /// What there is.
+        why: &'static str,
     },
     /// A file that is not what its first bytes promise.
     #[error("`{}` is a damaged {what}: {why}", path.display())]
@@ -111,7 +111,7 @@ impl DiskError {
             Self::ShortFile { .. } | Self::Overlap { .. } | Self::Outside { .. } => Category::Internal,
             Self::Unsuitable { .. }
             | Self::SameTarget { .. }
-            | Self::Level { .. }
+            | Self::Packing { .. }
             | Self::Damaged { .. }
             | Self::Unsupported { .. }
             | Self::NoTable

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::new_file::{NewFile, folder_of, sync_folder};
 use crate::source::{Chunk, OpenDisk};
-use crate::{Disk, DiskError, Format, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
+use crate::{Disk, DiskError, Format, Packing, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
 
 /// How many chunks are read at once: they bound the memory, twice over.
 const BATCH: usize = 8;
@@ -26,9 +26,8 @@ pub struct Target {
     pub path: PathBuf,
     /// In which format.
     pub format: Format,
-    /// The level of zstd (1 to 19, 0 for the usual one). Without one, raw.zst takes the usual level, and QCOW2 compresses nothing;
-    /// the other formats have none.
-    pub level: Option<i32>,
+    /// How it is packed. Without one, raw.zst takes zstd of the usual level, and QCOW2 is not packed; the other formats never are.
+    pub packing: Option<Packing>,
 }
 
 /// What goes into images besides the disk.
@@ -46,7 +45,7 @@ pub struct WriteOptions {
 pub(crate) struct Plan {
     pub(crate) size: u64,
     pub(crate) sector_size: SectorSize,
-    pub(crate) level: Option<i32>,
+    pub(crate) packing: Option<Packing>,
     pub(crate) options: WriteOptions,
 }
 
@@ -76,7 +75,7 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
     for target in targets {
         let file = NewFile::create(&target.path)?;
         let handle = file.file().try_clone().map_err(DiskError::io("write", &target.path))?;
-        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), level: target.level, options };
+        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), packing: target.packing, options };
         let sink = sink(target.format, handle, plan).map_err(DiskError::io("write", &target.path))?;
         files.push(file);
         sinks.push((target.path.as_path(), sink));
@@ -144,14 +143,10 @@ fn check(disk: &Disk, target: &Target) -> Result<(), DiskError> {
     if !size.is_multiple_of(sector) {
         return unsuitable(format!("its sectors have {sector} bytes"));
     }
-    if let Some(level) = target.level {
-        let refuse = |why: &str| Err(DiskError::Level { format, level, why: why.to_owned() });
-        if !format.is_compressible() {
-            return refuse("only raw.zst and qcow2 are compressed");
-        }
-        if !(0..=19).contains(&level) {
-            return refuse("levels go from 1 to 19, and 0 is the usual one");
-        }
+    if let Some(packing) = target.packing
+        && let Some(why) = format.refusal(packing)
+    {
+        return Err(DiskError::Packing { format, packing, why });
     }
     match format {
         Format::VhdFixed | Format::VhdDynamic => match vhd::refusal(size, disk.sector_size(), format) {
@@ -210,9 +205,9 @@ mod tests {
             Image::of_disk(&disk).unwrap().read_to_end(&mut expected).unwrap();
             prop_assert_eq!(expected.len() as u64, size);
             let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
-            let kinds = Format::ALL.into_iter().map(|format| (format, None)).chain([(Format::Qcow2, Some(1))]);
-            for (format, level) in kinds {
-                let plan = Plan { size, sector_size: disk.sector_size(), level, options };
+            let packed = [Packing::Zlib(1), Packing::Zstd(1)].map(|packing| (Format::Qcow2, Some(packing)));
+            for (format, packing) in Format::ALL.into_iter().map(|format| (format, None)).chain(packed) {
+                let plan = Plan { size, sector_size: disk.sector_size(), packing, options };
                 let file = tempfile::tempfile().unwrap();
                 let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
                 fill(&OpenDisk::new(&disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();

@@ -38,7 +38,8 @@ impl Fault {
     }
 
     fn of(line: &str) -> Option<Self> {
-        const SIGNS: [(&str, fn(String) -> Fault); 8] = [
+        type Make = fn(String) -> Fault;
+        const SIGNS: [(&str, Make); 9] = [
             ("Kernel panic - not syncing", Fault::Panic),
             ("systemd[1]: Freezing execution", Fault::Panic),
             ("Emergency: the initramfs cannot go on", Fault::Emergency),
@@ -46,6 +47,7 @@ impl Fault {
             ("You are in emergency mode", Fault::Emergency),
             ("Entering emergency mode", Fault::Emergency),
             ("No bootable option or device was found", Fault::NothingToBoot),
+            ("\"EFI Internal Shell\"", Fault::NothingToBoot),
             ("UEFI Interactive Shell", Fault::NothingToBoot),
         ];
         let (_, fault) = SIGNS.into_iter().find(|(sign, _)| line.contains(sign))?;

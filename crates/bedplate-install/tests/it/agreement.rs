@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bedplate_cas::{Digest, Store};
 use bedplate_install::{Color, DatabaseOptions, Documentation, Package, PlaceOptions, Placed, add_database};
+use bedplate_repo::Tag;
 use bedplate_tree::{CAPABILITY_ATTRIBUTE, FileTree, Kind, write_archive};
 use tempfile::TempDir;
 
@@ -238,6 +239,9 @@ fn the_database_is_the_one_that_rpm_writes() {
             assert_eq!(left, right, "{arguments:?} {query:?}");
             assert!(!left.1.is_empty(), "{query:?}: {left:?}");
         }
+        if arguments.is_empty() {
+            assert_eq!(by_dnf(&ours), by_dnf(&both.root));
+        }
         // Only what cannot be as it says: owners that nobody has, and the ghost that another package made.
         let verified = rpm(&ours).args(["-Va", "--nodeps"]).output().unwrap();
         let lines = String::from_utf8(verified.stdout).unwrap();
@@ -249,4 +253,59 @@ fn the_database_is_the_one_that_rpm_writes() {
         let by_rpm = rpm(&both.root).args(["-Va", "--nodeps"]).output().unwrap();
         assert_eq!(lines, String::from_utf8(by_rpm.stdout).unwrap(), "{arguments:?}");
     }
+}
+
+/// What dnf finds installed in a root, and who needs what.
+fn by_dnf(root: &Path) -> String {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".rpmmacros"), format!("%_dbpath {DATABASE}\n")).unwrap();
+    std::fs::create_dir_all(root.join("tmp")).unwrap();
+    let mut command = Command::new("dnf");
+    command.env("HOME", home.path()).args(["-q", "--installroot"]).arg(root).args([
+        "--releasever=1",
+        "--forcearch=x86_64",
+        "--setopt=reposdir=/nonexistent",
+        "--setopt=plugins=0",
+        "--setopt=cachedir=/tmp",
+        "--setopt=logdir=/tmp",
+        "--setopt=persistdir=/tmp",
+    ]);
+    let found =
+        run(command.args(["repoquery", "--installed", "--qf", "%{name} %{evr} %{installtime} %{requires} %{files}"]));
+    assert!(found.contains("world-tools 1-1"), "{found}");
+    found
+}
+
+/// A package with a signature of each header: what the signature header has becomes part of the database.
+fn signed(folder: &Path) -> PathBuf {
+    let file = package("signed", "echo text > signed", "/signed");
+    let path = folder.join("signed-1-1.x86_64.rpm");
+    std::fs::copy(file, &path).unwrap();
+    let keys = folder.join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let mut command = Command::new("gpg");
+        run(command.env("GNUPGHOME", &keys).args(["--batch", "--quiet", "--passphrase", ""]).args(arguments))
+    };
+    gpg(&["--quick-generate-key", "test@example.org", "rsa2048", "sign", "never"]);
+    let mut sign = Command::new("rpmsign");
+    sign.env("GNUPGHOME", &keys).args(["--define", "_gpg_name test@example.org", "--define", "__gpg /usr/bin/gpg"]);
+    sign.arg("--addsign");
+    run(sign.arg(&path));
+    let mut stop = Command::new("gpgconf");
+    run(stop.env("GNUPGHOME", &keys).args(["--kill", "gpg-agent"]));
+    path
+}
+
+#[test]
+fn signatures_are_in_the_database_as_rpm_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut both = both(&[signed(folder.path())], &[], &options());
+    assert!(both.packages[0].headers().signature().has(Tag(268, "RSAHEADER")));
+    let database = DatabaseOptions::new(EPOCH, options().color);
+    add_database(&both.store, &[&both.packages[0]], &mut both.placed, &database).unwrap();
+    let digest = both.placed.tree.get(&format!("{DATABASE}/rpmdb.sqlite")).unwrap().content().unwrap();
+    let ours = both.store.path_of(&digest).unwrap();
+    assert_eq!(dump(&ours), dump(&both.root.join(&DATABASE[1..]).join("rpmdb.sqlite")));
 }

@@ -1,11 +1,56 @@
 //! Arguments of `bedplate image`.
 
+mod boot;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::boot::{AccelerationChoice, DiskFormatChoice, ImageBootArgs};
+use crate::cli::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
+    /// Compose an image: packages to disks and OCI images of one tree
+    ///
+    /// Solves the packages of the config, checks every signature, installs them, changes the tree as the config says, and writes all
+    /// forms of it. The exact packages are kept in a lock beside the config; with a lock, just these are taken. Nothing is written
+    /// before all of the image is made. Standard output has the names of the files.
+    ///
+    /// Exit codes: 0 the image is there, 1 a script failed, 2 the config or packages have mistakes, 3 the environment is at fault.
+    #[command(after_help = "Examples:
+  bedplate image build image-configs/node.toml
+  bedplate image build node.toml --format vhd-fixed,oci --output out/images
+  bedplate image build node.toml --repo out/repository/os    packages that `bedplate build` made
+  bedplate image build node.toml --update-lock               newer packages than the lock has
+  bedplate image build node.toml --release                   refuses what a release must not have")]
+    Build(Box<ImageBuildArgs>),
+    /// Show what is in an image: partitions, packages, sizes, units, kernel command line
+    ///
+    /// Reads the manifest and the list of files beside the image, and the table of partitions of a disk itself.
+    #[command(after_help = "Examples:
+  bedplate image inspect out/images/node-1.2.3.vhd
+  bedplate image inspect out/images/node-1.2.3.vhd --json | jq .manifest.boot.command_line
+  bedplate image inspect out/images/node-1.2.3.oci --origins    files that no package has")]
+    Inspect(ImageInspectArgs),
+    /// Show what is otherwise in one image than in another: packages, files, sizes, config
+    #[command(after_help = "Examples:
+  bedplate image diff old/node-1.2.2.vhd out/images/node-1.2.3.vhd
+  bedplate image diff A.manifest.json B.manifest.json --json | jq -r '.difference.packages[].what'")]
+    Diff(ImageDiffArgs),
+    /// Start an image in a virtual machine and watch its console
+    ///
+    /// Runs qemu with UEFI firmware; the image is not written. The serial console goes to standard output. With `--expect`, all
+    /// texts have to be seen; with `--run`, the output of the command goes to standard output and the console to standard error. On
+    /// a terminal and without either, the console is yours (Ctrl-A X ends it). A kernel panic, emergency mode and an early end
+    /// are named. `--run` needs systemd 256 or later in the image, and a shell.
+    #[command(after_help = "Examples:
+  bedplate image boot out/node.vhd                   look around
+  bedplate image boot out/node.raw --expect 'login:' --log console.log
+  bedplate image boot out/node.qcow2 --run 'systemctl --failed; uname -r' --timeout 5m
+
+Exit codes: 0 all was seen and the command ended with 0, 1 not, 2 bad input, 3 the environment is at fault.")]
+    Boot(ImageBootArgs),
     /// Check image configs: all mistakes at once, each with its place
     ///
     /// Reads each config with all that it inherits, and checks all that can be known without packages. The exit code is 2 if one has a

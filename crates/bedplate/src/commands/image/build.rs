@@ -24,7 +24,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::{self, many};
 use crate::seed::{SeedFiles, SeedTeller, apt};
 use crate::store;
-use crate::ui::Ui;
+use crate::ui::{Counter, Ui};
 use crate::units::show_bytes;
 
 /// Composes and tells.
@@ -330,14 +330,13 @@ fn refused(error: ComposeError, sources: &Sources, ui: &Ui) -> Failure {
 }
 
 /// A line for each step; on a terminal also the step at work.
-struct Teller<'a> {
-    ui: &'a Ui,
-    counter: crate::ui::Counter,
+struct Teller {
+    counter: Counter,
 }
 
-impl<'a> Teller<'a> {
-    fn new(ui: &'a Ui) -> Self {
-        Self { ui, counter: ui.counter("compose") }
+impl Teller {
+    fn new(ui: &Ui) -> Self {
+        Self { counter: ui.counter("compose") }
     }
 
     fn tell(&self, progress: &Progress<'_>) {
