@@ -15,7 +15,7 @@ use bedplate_sandbox::Command;
 use bedplate_tree::{FileTree, TreePath};
 use serde::{Deserialize, Serialize};
 
-use crate::run::LUA;
+use crate::command::LUA;
 use crate::{Change, RunOptions, ScriptError};
 
 /// Changes whenever the same scripts may leave something else than before.

@@ -225,8 +225,8 @@ fn a_script_that_fails_is_named_with_its_place_and_output() {
         (
             "expanded",
             "%post -e\necho x\n",
-            "%post of expanded-1-1.noarch is expanded when it is run (-e), with macros of the machine: write what it needs into \
-             the script when the package is built",
+            "these scripts are expanded when they are run, with macros of the machine: %post -e of expanded-1-1.noarch; write what they \
+             need into them when the package is built",
         ),
     ] {
         assert_eq!(failure(name, scripts).to_string(), expected, "{name}");
