@@ -15,8 +15,6 @@ mod collect;
 mod mounts;
 mod systemd;
 
-use std::io::Write;
-
 use bedplate_cas::{Store, StoreError};
 use bedplate_diag::Category;
 use bedplate_tree::{FileTree, Kind, TreePath, TreePathError};
@@ -154,9 +152,10 @@ pub fn initramfs(tree: &FileTree, store: &Store, request: &InitramfsRequest<'_>)
     let features: &[&str] = if request.verity == Verity::On { &VERITY_FEATURES } else { &FEATURES };
     let mut files = Collector::new(tree, store, features);
     skeleton(&mut files, tree)?;
+    files.add_loader_cache()?;
     add_systemd(&mut files, tree, request)?;
     add_rules(&mut files, request.verity)?;
-    add_identity(&mut files, tree, store)?;
+    add_identity(&mut files)?;
     mounts::add(&mut files, request.mounts, request.overlays)?;
     for path in request.files {
         files.require(path.as_str(), "the request for this initramfs")?;
@@ -269,14 +268,8 @@ fn add_rules(files: &mut Collector<'_>, verity: Verity) -> Result<(), InitramfsE
 }
 
 /// Who this system is, and the users that rules and units name.
-fn add_identity(files: &mut Collector<'_>, tree: &FileTree, store: &Store) -> Result<(), InitramfsError> {
-    let text = |path: &str| -> Result<String, InitramfsError> {
-        let Ok(path) = path.parse() else { return Ok(String::new()) };
-        let bytes =
-            crate::tree_file::read_file(tree, store, &path).map_err(|source| InitramfsError::Read { path, source })?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let release = text("/usr/lib/os-release")?;
+fn add_identity(files: &mut Collector<'_>) -> Result<(), InitramfsError> {
+    let release = files.text("/usr/lib/os-release")?;
     if release.is_empty() {
         files.require("/usr/lib/os-release", "systemd in the initramfs")?;
     }
@@ -285,7 +278,7 @@ fn add_identity(files: &mut Collector<'_>, tree: &FileTree, store: &Store) -> Re
     files.link("/etc/os-release", "initrd-release")?;
     files.make("/etc/passwd", 0o644, "root:x:0:0::/root:/usr/sbin/nologin\n")?;
     // Without members: only the numbers matter here.
-    let groups = text("/etc/group")?;
+    let groups = files.text("/etc/group")?;
     let groups = groups.lines().filter_map(|line| {
         let mut fields = line.split(':');
         let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?.parse::<u32>().ok()?);
@@ -363,9 +356,7 @@ fn pack(files: &Collector<'_>, compression: i32, modules: Vec<String>) -> Result
         }
     }
     let (encoder, unpacked) = archive.finish()?;
-    let mut bytes = encoder.finish()?;
-    // The kernel takes what follows for another archive unless it begins at a multiple of four.
-    bytes.write_all(&[0; 3][..bytes.len().next_multiple_of(4) - bytes.len()])?;
+    let bytes = encoder.finish()?;
     Ok(Initramfs { bytes, unpacked, files: sizes, modules })
 }
 

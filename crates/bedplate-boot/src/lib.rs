@@ -22,6 +22,7 @@ mod module_index;
 mod pe;
 mod tree_file;
 mod uki;
+mod vm;
 
 pub use command_line::{CommandLine, CommandLineRequest, ParameterError, RootAccess, RootSource};
 pub use esp::{EfiArchitecture, EspError, EspRequest, FirstProgram, esp_tree};
@@ -30,3 +31,7 @@ pub use kernel::KernelError;
 pub use module::{ModuleError, Presence, WantedModule, disk_drivers};
 pub use pe::PeError;
 pub use uki::{UkiError, UkiFacts, UkiRequest, build_uki, uki_initramfs};
+pub use vm::{
+    Acceleration, DiskFormat, Fault, Firmware, VmEnd, VmError, VmEvent, VmReport, VmRequest, run_vm,
+    run_vm_interactively,
+};

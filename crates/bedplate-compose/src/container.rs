@@ -4,8 +4,8 @@ use std::path::Path;
 
 use bedplate_image_config::{ImageConfig, LayerCompression, OciLayer, OutputFormat, TarCompression};
 use bedplate_oci::{
-    Compression, Group, Image, ImageConfig as Container, Layer, OciError, split, write_docker_archive, write_folder, write_layout,
-    write_root_archive,
+    Compression, Group, Image, ImageConfig as Container, Layer, OciError, split, write_docker_archive, write_folder,
+    write_layout, write_root_archive,
 };
 use bedplate_tree::FileTree;
 

@@ -13,7 +13,7 @@ use bedplate_scriptlet::{self as scriptlet, Rpm};
 use crate::{ComposeError, Selected};
 
 /// The rpm whose order and triggers are followed: that of the packages' own distribution.
-const RPM: Rpm = Rpm::V4_20;
+pub(crate) const RPM: Rpm = Rpm::V4_20;
 
 /// Packages in a tree.
 pub(crate) struct Installed {
@@ -37,7 +37,7 @@ pub(crate) fn install(
     let mut scripted = Vec::with_capacity(packages.len());
     let mut wrong = Vec::new();
     for (package, path) in packages.iter().zip(&paths) {
-        match scriptlet::Package::from_header(package.headers().main_bytes()) {
+        match scriptlet::Package::from_headers(package.headers()) {
             Ok(one) => scripted.push(one),
             Err(problems) => wrong.extend(problems.into_iter().map(|problem| Finding::new(*path, problem))),
         }

@@ -94,7 +94,7 @@ impl<'a> Workshop<'a> {
             ("PATH", "/usr/sbin:/usr/bin"),
             ("LC_ALL", "C.UTF-8"),
             ("TZ", "UTC"),
-            ("SOURCE_DATE_EPOCH", epoch.as_str()),
+            // Not SOURCE_DATE_EPOCH: with that, mkfs.erofs and mke2fs change later times of files to it.
             ("E2FSPROGS_FAKE_TIME", epoch.as_str()),
             ("MKE2FS_CONFIG", "/build/io/mke2fs.conf"),
         ];

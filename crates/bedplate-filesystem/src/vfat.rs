@@ -27,6 +27,12 @@ use geometry::{Geometry, SECTOR};
 /// The largest file, in bytes.
 const LARGEST: u64 = u32::MAX as u64;
 
+/// The largest folder, in bytes.
+const LARGEST_FOLDER: u64 = 2 << 20;
+
+/// Sectors are counted in 32 bits.
+const LARGEST_IMAGE: u64 = u32::MAX as u64 * SECTOR;
+
 /// Refuses names that FAT cannot have, and those that are the same for it.
 pub(crate) fn check_names(tree: &FileTree, cannot: &mut Vec<Unsupported>) {
     let mut seen: BTreeMap<String, &TreePath> = BTreeMap::new();
@@ -52,7 +58,12 @@ pub(crate) fn check_names(tree: &FileTree, cannot: &mut Vec<Unsupported>) {
 /// Makes the image.
 pub(crate) fn make(shop: &Workshop<'_>, store: &Store, request: &Request<'_>) -> Result<Made, FilesystemError> {
     let plan = Plan::new(request);
+    plan.check()?;
     let (geometry, clusters) = match request.size {
+        Size::Fixed(size) if size > LARGEST_IMAGE => {
+            let why = format!("the largest has {LARGEST_IMAGE} bytes");
+            return Err(FilesystemError::BadSize { kind: "vfat", size, why });
+        }
         Size::Fixed(size) => {
             let geometry = Geometry::of(size / SECTOR, plan.root_entries());
             let clusters = plan.clusters(geometry.cluster_bytes(), geometry.has_root_cluster());
@@ -137,6 +148,15 @@ impl<'a> Plan<'a> {
             folder.name_shortly();
         }
         Self { tree, folders }
+    }
+
+    /// Refuses folders with more entries than FAT can have in one.
+    fn check(&self) -> Result<(), FilesystemError> {
+        let large = self.folders.iter().filter(|(_, folder)| folder.size() > LARGEST_FOLDER);
+        let what = || "a folder with too many names: 65536 entries, and a long name takes several".to_owned();
+        let entries: Vec<Unsupported> =
+            large.map(|(path, _)| Unsupported { path: path.clone(), what: what() }).collect();
+        if entries.is_empty() { Ok(()) } else { Err(FilesystemError::Unsupported { kind: "vfat", entries }) }
     }
 
     /// Entries of the root folder, which FAT12 and FAT16 keep apart.

@@ -111,9 +111,7 @@ impl Shape {
             Self::Path(PathKind::File) => {
                 "a path of a file that is there, relative to the folder of the config".to_owned()
             }
-            Self::Path(PathKind::Folder) => {
-                "a path of a folder that is there, relative to the folder of the config".to_owned()
-            }
+            Self::Path(PathKind::Folder) => "a path of a folder, relative to the folder of the config".to_owned(),
             Self::Path(PathKind::Later) => "a path of a file, relative to the folder of the config".to_owned(),
             Self::List { item, .. } => match &**item {
                 Self::Table(_) => "a list of tables".to_owned(),
@@ -145,6 +143,11 @@ impl Shape {
 }
 
 impl Grammar {
+    /// A text as a message shows it. A password that stands where its hash should is not repeated.
+    pub(crate) fn quoted(&self, text: &str) -> String {
+        if self.what == crate::secrets::PasswordHash::GRAMMAR.what { "this".to_owned() } else { format!("`{text}`") }
+    }
+
     fn what_and_rule(&self) -> String {
         if self.rule.is_empty() { self.what.to_owned() } else { format!("{}: {}", self.what, self.rule) }
     }
@@ -171,7 +174,7 @@ pub(crate) enum Inherited {
 pub(crate) enum PathKind {
     /// A file.
     File,
-    /// A folder.
+    /// A folder; one that is not there yet is warned of.
     Folder,
     /// Nothing: it may be made later.
     Later,

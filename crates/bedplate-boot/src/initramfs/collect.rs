@@ -8,9 +8,9 @@ use bedplate_tree::{FileTree, Kind, TreePath};
 
 use super::InitramfsError;
 use crate::elf;
-use crate::tree_file::digest_of;
+use crate::tree_file::{digest_of, read_file};
 
-/// Where the loader looks if nothing else is said; the last two are where Debian's looks first.
+/// Where loaders look if nothing else is said; the last two are where Debian's looks first.
 const LIBRARY_FOLDERS: [&str; 6] =
     ["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
@@ -46,6 +46,8 @@ pub(super) struct Collector<'a> {
     pub(super) missing: BTreeSet<Missing>,
     /// Libraries that were not found from the file that needs them.
     libraries: Vec<(String, TreePath)>,
+    /// Folders of libraries that the image names in `ld.so.conf`; its `ld.so.cache` comes along for them.
+    configured: Vec<String>,
     /// Features whose libraries are taken along although they are only suggested.
     features: &'a [&'a str],
 }
@@ -53,7 +55,30 @@ pub(super) struct Collector<'a> {
 impl<'a> Collector<'a> {
     pub(super) fn new(tree: &'a FileTree, store: &'a Store, features: &'a [&'a str]) -> Self {
         let nodes = BTreeMap::from([(TreePath::root(), Node::Directory { mode: 0o755 })]);
-        Self { tree, store, nodes, missing: BTreeSet::new(), libraries: Vec::new(), features }
+        let configured = Vec::new();
+        Self { tree, store, nodes, missing: BTreeSet::new(), libraries: Vec::new(), configured, features }
+    }
+
+    /// Takes the loader's cache along, and looks where it may lead.
+    pub(super) fn add_loader_cache(&mut self) -> Result<(), InitramfsError> {
+        if !self.take("/etc/ld.so.cache")? {
+            return Ok(());
+        }
+        let Ok(folder) = "/etc/ld.so.conf.d".parse() else { return Ok(()) };
+        let parts = self.tree.children(&folder).map(|(path, _)| path.to_string());
+        for path in ["/etc/ld.so.conf".to_owned()].into_iter().chain(parts.collect::<Vec<_>>()) {
+            let text = self.text(&path)?;
+            self.configured.extend(text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned));
+        }
+        Ok(())
+    }
+
+    /// The text of a file of the image; empty if there is none.
+    pub(super) fn text(&self, path: &str) -> Result<String, InitramfsError> {
+        let path: TreePath = path.parse().map_err(|error| InitramfsError::Path { path: path.to_owned(), error })?;
+        let bytes = read_file(self.tree, self.store, &path)
+            .map_err(|source| InitramfsError::Read { path: path.clone(), source })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// True if the image has something at this path, or where it leads to.
@@ -222,7 +247,7 @@ impl<'a> Collector<'a> {
         let origin = file.parent().unwrap_or(TreePath::root());
         let origin = if origin.is_root() { "" } else { origin.as_str() };
         let own = search.iter().map(|folder| folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin));
-        let folders = own.chain(LIBRARY_FOLDERS.map(str::to_owned));
+        let folders = own.chain(self.configured.iter().cloned()).chain(LIBRARY_FOLDERS.map(str::to_owned));
         folders.map(|folder| format!("{folder}/{name}")).find(|path| self.has(path))
     }
 }
