@@ -31,6 +31,16 @@ pub enum DiskError {
         /// The end of what is taken, in bytes.
         needed: u64,
     },
+    /// A partition gets more than its layout was made for.
+    #[error("the content of partition `{label}` has {found} bytes, and the layout was made for {expected}")]
+    Content {
+        /// The label of the partition.
+        label: String,
+        /// How many bytes there are.
+        found: u64,
+        /// How many there were to be.
+        expected: u64,
+    },
     /// Two extents of a disk want the same bytes.
     #[error("the extents at bytes {first} and {second} of the disk overlap")]
     Overlap {
@@ -108,7 +118,9 @@ impl DiskError {
     pub fn category(&self) -> Category {
         match self {
             Self::Io { .. } => Category::Environment,
-            Self::ShortFile { .. } | Self::Overlap { .. } | Self::Outside { .. } => Category::Internal,
+            Self::ShortFile { .. } | Self::Content { .. } | Self::Overlap { .. } | Self::Outside { .. } => {
+                Category::Internal
+            }
             Self::Unsuitable { .. }
             | Self::SameTarget { .. }
             | Self::Packing { .. }

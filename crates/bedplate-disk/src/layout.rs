@@ -97,7 +97,7 @@ impl Layout {
     /// The disk: the table at both ends, and the contents of the partitions, one for each. What has no content is zero.
     ///
     /// # Errors
-    /// If a content of bytes is larger than the request said.
+    /// If a content of bytes is larger than the request said. (A file that is too short is an error when the disk is read.)
     ///
     /// # Panics
     /// If there are not as many contents as partitions: a mistake of the caller.
@@ -111,6 +111,10 @@ impl Layout {
         for ((partition, content), length) in table.partitions.iter().zip(contents).zip(&self.contents) {
             match content {
                 None => {}
+                Some(Source::Bytes(bytes)) if bytes.len() as u64 > *length => {
+                    let (label, found) = (partition.label.clone(), bytes.len() as u64);
+                    return Err(DiskError::Content { label, found, expected: *length });
+                }
                 Some(Source::Bytes(bytes)) => disk.add_bytes(partition.offset, bytes)?,
                 Some(source) => disk.add(Extent { offset: partition.offset, length: *length, source })?,
             }
@@ -505,6 +509,14 @@ mod tests {
             let problems = layout(&request(DiskSize::Minimal, vec![huge()])).unwrap_err().problems;
             assert_eq!(problems, [LayoutProblem::TooLarge]);
         }
+    }
+
+    #[test]
+    fn a_content_is_no_larger_than_was_said() {
+        let layout = layout(&request(DiskSize::Minimal, vec![partition("a", 5, PartitionSize::Content)])).unwrap();
+        assert_eq!(layout.disk(vec![Some(Source::Bytes(vec![1; 5]))]).unwrap().extents().len(), 3);
+        let error = layout.disk(vec![Some(Source::Bytes(vec![1; 6]))]).unwrap_err();
+        assert_eq!(error.to_string(), "the content of partition `a` has 6 bytes, and the layout was made for 5");
     }
 
     proptest! {

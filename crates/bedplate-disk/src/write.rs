@@ -184,8 +184,22 @@ mod tests {
     use super::*;
     use crate::image::{self, Image};
 
+    fn in_memory(disk: &Disk, format: Format, packing: Option<Packing>) -> File {
+        let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
+        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), packing, options };
+        let file = tempfile::tempfile().unwrap();
+        let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
+        fill(&OpenDisk::new(disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+        file
+    }
+
+    fn kinds() -> impl Iterator<Item = (Format, Option<Packing>)> {
+        let packed = [Packing::Zlib(1), Packing::Zstd(1)].map(|packing| (Format::Qcow2, Some(packing)));
+        Format::ALL.into_iter().map(|format| (format, None)).chain(packed)
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
         /// What is written is what is read, wherever the data is, in steps of any size.
         #[test]
         fn what_is_read_is_what_was_written(
@@ -204,13 +218,8 @@ mod tests {
             let mut expected = Vec::new();
             Image::of_disk(&disk).unwrap().read_to_end(&mut expected).unwrap();
             prop_assert_eq!(expected.len() as u64, size);
-            let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
-            let packed = [Packing::Zlib(1), Packing::Zstd(1)].map(|packing| (Format::Qcow2, Some(packing)));
-            for (format, packing) in Format::ALL.into_iter().map(|format| (format, None)).chain(packed) {
-                let plan = Plan { size, sector_size: disk.sector_size(), packing, options };
-                let file = tempfile::tempfile().unwrap();
-                let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
-                fill(&OpenDisk::new(&disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+            for (format, packing) in kinds() {
+                let file = in_memory(&disk, format, packing);
                 let mut image = image::open(file, &mut "image").unwrap();
                 prop_assert_eq!(image.format(), Some(format));
                 let (mut found, mut buffer) = (Vec::new(), vec![0; step]);
@@ -221,6 +230,30 @@ mod tests {
                     }
                 }
                 prop_assert!(found == expected, "{}", format);
+            }
+        }
+
+        /// Whatever is in a file, it is read or refused: nothing panics, and nothing takes all memory.
+        #[test]
+        fn damaged_images_are_read_or_refused(
+            flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 1..6),
+        ) {
+            let mut disk = Disk::new(3 << 20, SectorSize::Bytes512);
+            disk.add_bytes(70_000, vec![5; 200_000]).unwrap();
+            for (format, packing) in kinds() {
+                let file = in_memory(&disk, format, packing);
+                let length = file.metadata().unwrap().len();
+                for (place, is_last, byte) in &flips {
+                    // Headers and tables are at one of the two ends, or at a round place.
+                    let at = place.index(1600) as u64;
+                    let round = [0, 65_536, 196_608, 2 << 20, (2 << 20) + 65_536, 3 << 20][place.index(6)];
+                    let at = if *is_last { length - 1 - at.min(length - 1) } else { (round + at).min(length - 1) };
+                    file.write_all_at(&[*byte], at).unwrap();
+                }
+                if let Ok(image) = image::open(file, &mut "image") {
+                    // A damaged size may be any.
+                    drop(image.take(8 << 20).read_to_end(&mut Vec::new()));
+                }
             }
         }
     }
