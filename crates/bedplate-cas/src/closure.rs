@@ -2,34 +2,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::inventory::Inventory;
 use crate::tree::Folder;
 use crate::{ActionEntry, Digest, Store, StoreError};
 
 /// The first bytes that a `Directory` message may have: the tags of its fields.
 const FIRST_BYTES: [u8; 4] = [0x0a, 0x12, 0x1a, 0x2a];
-
-impl Store {
-    /// Forgets all actions that lead to a blob, so that they run again: what to do when a blob is lost
-    /// ([`StoreError::lost`]). Gives them. All actions are looked through.
-    ///
-    /// # Errors
-    /// If an action cannot be read or forgotten.
-    pub fn forget_makers(&self, lost: &Digest) -> Result<Vec<Digest>, StoreError> {
-        let mut closure = Closure::new(self);
-        let mut makers = Vec::new();
-        for item in Inventory::of(self)?.actions {
-            if let Some((_, entry)) = self.read_action(&item.what)?
-                && closure.action(&entry, &mut FxHashSet::default())?.contains(lost)
-            {
-                self.forget(&item.what)?;
-                makers.push(item.what);
-            }
-        }
-        makers.sort();
-        Ok(makers)
-    }
-}
 
 /// Follows digests; remembers the folders that it has read.
 #[derive(Debug)]

@@ -7,12 +7,12 @@
 
 mod action;
 mod builder;
-pub mod canonical;
 mod facts;
 mod hint;
 mod inputs;
 mod job;
 mod plan;
+mod request;
 pub mod results;
 mod session;
 mod spec;
@@ -23,7 +23,8 @@ pub use builder::{Builder, Built, SourcePackage, Stopped, chain};
 pub use facts::{PackageFacts, is_debug};
 pub use hint::Providers;
 pub use inputs::{NamedInputs, Reason};
-pub use plan::{Checks, Request, SeedTree, SpecResult, Supplies, Verdict};
-pub use session::{BuildRun, build, examine, fresh_root};
+pub use plan::{SpecResult, Verdict};
+pub use request::{Checks, Request, Supplies};
+pub use session::{BuildRun, Examined, build, examine, fresh_root};
 pub use spec::{BuildSpec, CheckWay, FilePlace, SpecFile};
 pub use tree::{TreeFault, unpack};

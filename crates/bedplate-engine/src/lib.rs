@@ -6,6 +6,7 @@
 pub mod build;
 mod event;
 mod excerpt;
+mod files;
 mod history;
 mod jobserver;
 mod publish;

@@ -27,6 +27,7 @@ use bedplate_sign::Signer;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::files::files_below;
 use crate::signing::{sign_rpm, signed_metadata};
 
 /// Name of the public key in the folder.
@@ -273,7 +274,7 @@ pub fn publish(
             signed_metadata(&below, signer).map_err(PublishError::Metadata)?;
         }
     }
-    let record = Record { version: VERSION, key, packages: wanted, files: files_below(&new)? };
+    let record = Record { version: VERSION, key, packages: wanted, files: sizes_below(&new)? };
     let mut text = serde_json::to_string_pretty(&record).expect("maps with text keys are JSON");
     text.push('\n');
     write_file(&new.join(RECORD), text.as_bytes())?;
@@ -330,7 +331,7 @@ fn read_record(folder: &Path) -> Result<Option<Record>, PublishError> {
     let record = bytes.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
     let ours: BTreeSet<&str> =
         record.iter().flat_map(|one| one.files.keys().map(String::as_str)).chain([RECORD]).collect();
-    let there = files_below(folder)?;
+    let there = sizes_below(folder)?;
     // A record that cannot be read vouches for nothing, not even for itself.
     let is_ours = |path: &String| record.is_some() && ours.contains(path.as_str());
     let paths: Vec<String> = there.into_keys().filter(|path| !is_ours(path)).collect();
@@ -348,23 +349,9 @@ fn is_whole(folder: &Path, record: &Record) -> bool {
 }
 
 /// Sizes of all files below a folder by their paths. Links count as files.
-fn files_below(folder: &Path) -> Result<BTreeMap<String, u64>, PublishError> {
-    let mut files = BTreeMap::new();
-    let mut open = vec![(folder.to_owned(), String::new())];
-    while let Some((path, below)) = open.pop() {
-        let failed = |error| PublishError::io("read", &path)(error);
-        for entry in std::fs::read_dir(&path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let data = entry.metadata().map_err(failed)?;
-            let name = format!("{below}{}", entry.file_name().to_string_lossy());
-            if data.is_dir() {
-                open.push((entry.path(), format!("{name}/")));
-            } else {
-                files.insert(name, data.len());
-            }
-        }
-    }
-    Ok(files)
+fn sizes_below(folder: &Path) -> Result<BTreeMap<String, u64>, PublishError> {
+    let files = files_below(folder).map_err(|(path, error)| PublishError::io("read", &path)(error))?;
+    Ok(files.into_iter().map(|(path, data)| (path.to_string_lossy().into_owned(), data.len())).collect())
 }
 
 /// Puts signed packages below a new folder; gives how many had to be signed.

@@ -132,7 +132,8 @@ pub(crate) fn package(main: &Header<'_>, signature: &Header<'_>, facts: Facts<'_
     Some(package)
 }
 
-fn nevra(main: &Header<'_>) -> Option<Nevra> {
+/// The name in a header; what is wrong with it is noted.
+pub(crate) fn nevra(main: &Header<'_>) -> Option<Nevra> {
     let required = |tag: Tag| {
         let text = main.text(tag);
         if text.is_none() && !main.has(tag) {

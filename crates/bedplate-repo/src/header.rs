@@ -22,9 +22,14 @@ const MAX_DATA: u32 = 0x0fff_ffff;
 const BIN: u32 = 7;
 const REGION_SIZE: u32 = 16;
 
-/// Number and name of a tag.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tag(pub(crate) u32, pub(crate) &'static str);
+/// Number and name of a tag of a header, as `include/rpm/rpmtag.h` of rpm has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag(
+    /// Its number.
+    pub u32,
+    /// Its name, for messages.
+    pub &'static str,
+);
 
 /// How many bytes follow an intro.
 ///
@@ -55,28 +60,33 @@ struct Entry {
 }
 
 /// An entry as it is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RawEntry<'a> {
-    pub(crate) tag: u32,
-    pub(crate) kind: u32,
-    pub(crate) count: usize,
-    pub(crate) bytes: &'a [u8],
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawEntry<'a> {
+    /// Number of its tag.
+    pub tag: u32,
+    /// Number of its type: `rpmTagType` of `include/rpm/rpmtag.h`.
+    pub kind: u32,
+    /// How many values it has; bytes of a binary one.
+    pub count: usize,
+    /// The values, big-endian; strings end with a zero.
+    pub bytes: &'a [u8],
 }
 
-/// A header whose index was checked. Accessors note what is wrong with a tag and go on without it.
+/// A header whose index was checked. Accessors note what is wrong with a tag and go on without it;
+/// [`into_problems`](Self::into_problems) gives what they noted.
 #[derive(Debug)]
-pub(crate) struct Header<'a> {
+pub struct Header<'a> {
     entries: Vec<Entry>,
     data: &'a [u8],
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'a> Header<'a> {
-    /// Parses a header with its intro.
+    /// Parses a header with its intro; `part` names it in problems (`main`, `signature`).
     ///
     /// # Errors
     /// All that is wrong with its index.
-    pub(crate) fn parse(bytes: &'a [u8], part: &'static str) -> Result<Self, Vec<Problem>> {
+    pub fn parse(bytes: &'a [u8], part: &'static str) -> Result<Self, Vec<Problem>> {
         let bad = |why: String| Problem::BadHeader { part, why };
         let length = length_after(bytes, part).map_err(|problem| vec![problem])?;
         let tags = number(bytes, 8) as usize;
@@ -115,7 +125,7 @@ impl<'a> Header<'a> {
     }
 
     /// What was wrong with tags that were read.
-    pub(crate) fn into_problems(self) -> Vec<Problem> {
+    pub fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }
 
@@ -130,7 +140,7 @@ impl<'a> Header<'a> {
     }
 
     /// True if the tag is there.
-    pub(crate) fn has(&self, tag: Tag) -> bool {
+    pub fn has(&self, tag: Tag) -> bool {
         self.entry(tag).is_some()
     }
 
@@ -148,18 +158,18 @@ impl<'a> Header<'a> {
     }
 
     /// The first string of a tag; of a text in several languages it is the untranslated one.
-    pub(crate) fn text(&self, tag: Tag) -> Option<Cow<'a, str>> {
+    pub fn text(&self, tag: Tag) -> Option<Cow<'a, str>> {
         let entry = self.typed(tag, &[6, 8, 9], "a string")?;
         self.texts_of(entry, tag).next()
     }
 
     /// The first string of a tag; empty if the tag is not there.
-    pub(crate) fn text_or_empty(&self, tag: Tag) -> String {
+    pub fn text_or_empty(&self, tag: Tag) -> String {
         self.text(tag).map(Cow::into_owned).unwrap_or_default()
     }
 
     /// The strings of a tag.
-    pub(crate) fn texts(&self, tag: Tag) -> Vec<Cow<'a, str>> {
+    pub fn texts(&self, tag: Tag) -> Vec<Cow<'a, str>> {
         let entry = self.typed(tag, &[8], "an array of strings");
         entry.map(|entry| self.texts_of(entry, tag).collect()).unwrap_or_default()
     }
@@ -177,22 +187,30 @@ impl<'a> Header<'a> {
     }
 
     /// The strings of a tag as they are.
-    pub(crate) fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
+    pub fn strings(&self, tag: Tag) -> Vec<&'a [u8]> {
         let Some(entry) = self.typed(tag, &[8], "an array of strings") else { return Vec::new() };
         let data = self.data;
         let bytes = &data[entry.offset..entry.offset + entry.length];
         bytes.split(|byte| *byte == 0).take(entry.count).collect()
     }
 
+    /// The strings of a tag, one or many, as they are: scripts may be in any encoding.
+    pub fn raw_texts(&self, tag: Tag) -> Vec<&'a [u8]> {
+        let Some(entry) = self.typed(tag, &[6, 8, 9], "a string") else { return Vec::new() };
+        let data = self.data;
+        let bytes = &data[entry.offset..entry.offset + entry.length];
+        bytes.split(|byte| *byte == 0).take(entry.count).collect()
+    }
+
     /// The bytes of a tag.
-    pub(crate) fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
+    pub fn bytes(&self, tag: Tag) -> Option<&'a [u8]> {
         let entry = self.typed(tag, &[BIN], "bytes")?;
         let data = self.data;
         Some(&data[entry.offset..entry.offset + entry.length])
     }
 
     /// All entries but the region, in the order of their tags.
-    pub(crate) fn raw(&self) -> impl Iterator<Item = RawEntry<'a>> {
+    pub fn raw(&self) -> impl Iterator<Item = RawEntry<'a>> {
         let data = self.data;
         self.entries.iter().map(move |entry| RawEntry {
             tag: entry.tag,
@@ -203,28 +221,28 @@ impl<'a> Header<'a> {
     }
 
     /// The 16-bit numbers of a tag.
-    pub(crate) fn numbers16(&self, tag: Tag) -> Vec<u16> {
+    pub fn numbers16(&self, tag: Tag) -> Vec<u16> {
         let Some(entry) = self.typed(tag, &[3], "16-bit numbers") else { return Vec::new() };
         let bytes = &self.data[entry.offset..entry.offset + entry.length];
         bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
     }
 
     /// The 32-bit numbers of a tag.
-    pub(crate) fn numbers32(&self, tag: Tag) -> Vec<u32> {
+    pub fn numbers32(&self, tag: Tag) -> Vec<u32> {
         let Some(entry) = self.typed(tag, &[4], "32-bit numbers") else { return Vec::new() };
         let bytes = &self.data[entry.offset..entry.offset + entry.length];
         bytes.chunks_exact(4).map(|word| number(word, 0)).collect()
     }
 
     /// The 64-bit numbers of a tag.
-    pub(crate) fn numbers64(&self, tag: Tag) -> Vec<u64> {
+    pub fn numbers64(&self, tag: Tag) -> Vec<u64> {
         let Some(entry) = self.typed(tag, &[5], "64-bit numbers") else { return Vec::new() };
         let bytes = &self.data[entry.offset..entry.offset + entry.length];
         bytes.chunks_exact(8).map(|long| u64::from(number(long, 0)) << 32 | u64::from(number(long, 4))).collect()
     }
 
     /// The first number of a tag, of 32 or 64 bits.
-    pub(crate) fn number(&self, tag: Tag) -> Option<u64> {
+    pub fn number(&self, tag: Tag) -> Option<u64> {
         let entry = self.typed(tag, &[4, 5], "a number of 32 or 64 bits")?;
         let bytes = &self.data[entry.offset..entry.offset + entry.length];
         let width = if entry.kind == 4 { 4 } else { 8 };

@@ -20,28 +20,35 @@ const DIR_INDEXES: Tag = Tag(1116, "DIRINDEXES");
 const BASE_NAMES: Tag = Tag(1117, "BASENAMES");
 const DIR_NAMES: Tag = Tag(1118, "DIRNAMES");
 const OLD_FILE_NAMES: Tag = Tag(1027, "OLDFILENAMES");
+const FILE_LANGUAGES: Tag = Tag(1097, "FILELANGS");
+const FILE_COLORS: Tag = Tag(1140, "FILECOLORS");
 const LONG_FILE_SIZES: Tag = Tag(5008, "LONGFILESIZES");
 const FILE_CAPABILITIES: Tag = Tag(5010, "FILECAPS");
 const FILE_DIGEST_ALGORITHM: Tag = Tag(5011, "FILEDIGESTALGO");
 
-/// `RPMFILE_GHOST`: the file belongs to the package and is not in its payload.
-const GHOST: u32 = 1 << 6;
 /// The algorithm number of MD5 in OpenPGP, which is meant where a package names none.
 const ALGORITHM_MD5: u64 = 1;
 
 /// What kind of file a mode says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum ListedKind {
+    /// A named pipe.
     Fifo,
+    /// A character device.
     CharacterDevice,
+    /// A directory.
     Directory,
+    /// A block device.
     BlockDevice,
+    /// A regular file.
     File,
+    /// A symbolic link.
     Symlink,
+    /// A socket.
     Socket,
 }
 
-impl Kind {
+impl ListedKind {
     fn of(mode: u16) -> Option<Self> {
         Some(match mode >> 12 {
             0o01 => Self::Fifo,
@@ -57,45 +64,70 @@ impl Kind {
 }
 
 /// A file of the header.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    /// Without a slash at its start.
-    pub(crate) path: String,
-    pub(crate) kind: Kind,
-    pub(crate) permissions: u32,
-    pub(crate) size: u64,
-    pub(crate) time: u32,
-    pub(crate) device: u16,
-    pub(crate) flags: u32,
-    /// As the header has it: hexadecimal digits, or nothing.
-    pub(crate) digest: String,
-    pub(crate) target: String,
-    pub(crate) user: String,
-    pub(crate) group: String,
-    pub(crate) capabilities: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Below the root, without a slash at its start; empty for the root itself. It has no part `.`, `..` or none.
+    pub path: String,
+    /// What it is.
+    pub kind: ListedKind,
+    /// The permission bits, with set-user-id, set-group-id and sticky: at most `0o7777`.
+    pub permissions: u32,
+    /// Bytes of a regular file, or of a symbolic link's target.
+    pub size: u64,
+    /// Time of the last change, in seconds since 1970.
+    pub time: u32,
+    /// Number of a device: the major one in the upper byte.
+    pub device: u16,
+    /// `RPMFILE_*` of `include/rpm/rpmfiles.h`: [`ListedFile::GHOST`] and others.
+    pub flags: u32,
+    /// Hexadecimal digits of the content's digest, or nothing.
+    pub digest: String,
+    /// Where a symbolic link leads.
+    pub target: String,
+    /// Name of the owner.
+    pub user: String,
+    /// Name of the group.
+    pub group: String,
+    /// File capabilities in the words of `cap_from_text`.
+    pub capabilities: Option<String>,
+    /// Languages that it is for, with `|` between them (`%lang`); empty for all.
+    pub languages: String,
+    /// What kind of ELF file it is: 1 of 32 bits, 2 of 64, 0 none.
+    pub color: u32,
     /// Number of the set of names of one inode that this is one of; none if it has one name only.
-    pub(crate) links: Option<usize>,
+    pub links: Option<usize>,
 }
 
 /// All files of a header.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) files: Vec<Listed>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileList {
+    /// In the order of the header.
+    pub files: Vec<ListedFile>,
     /// The files of each set of hard links, in the order of the header.
-    pub(crate) links: Vec<Vec<usize>>,
-    pub(crate) by_path: FxHashMap<String, usize>,
-    /// Number of the digests' algorithm, as OpenPGP has it.
-    pub(crate) algorithm: u64,
+    pub links: Vec<Vec<usize>>,
+    /// The number of each path.
+    pub by_path: FxHashMap<String, usize>,
+    /// Number of the digests' algorithm, as OpenPGP has it: 8 is SHA-256.
+    pub algorithm: u64,
 }
 
-impl Listed {
+impl ListedFile {
+    /// `%config`.
+    pub const CONFIG: u32 = 1;
+    /// `%doc`.
+    pub const DOCUMENTATION: u32 = 1 << 1;
+    /// `%ghost`: the file belongs to the package and is not in its payload.
+    pub const GHOST: u32 = 1 << 6;
+    /// `%license`.
+    pub const LICENSE: u32 = 1 << 7;
+
     /// True if the payload has the file.
-    pub(crate) fn is_packed(&self) -> bool {
-        self.flags & GHOST == 0
+    pub fn is_packed(&self) -> bool {
+        self.flags & Self::GHOST == 0
     }
 }
 
-impl Listing {
+impl FileList {
     /// Reads the list of files; what is wrong with it is noted in the header.
     pub(crate) fn read(header: &Header<'_>) -> Self {
         if header.has(OLD_FILE_NAMES) && !header.has(BASE_NAMES) {
@@ -143,6 +175,10 @@ impl Listing {
         let (digests, targets) = (texts(FILE_DIGESTS), texts(FILE_LINKS));
         let (users, groups) = (texts(FILE_USERS), texts(FILE_GROUPS));
         let capabilities = header.strings(FILE_CAPABILITIES);
+        let languages = header.strings(FILE_LANGUAGES);
+        let has_languages = header.has(FILE_LANGUAGES) && same(FILE_LANGUAGES, languages.len());
+        let colors = header.numbers32(FILE_COLORS);
+        let has_colors = header.has(FILE_COLORS) && same(FILE_COLORS, colors.len());
         let has_capabilities = header.has(FILE_CAPABILITIES) && same(FILE_CAPABILITIES, capabilities.len());
         let mut listing =
             Self { algorithm: header.number(FILE_DIGEST_ALGORITHM).unwrap_or(ALGORITHM_MD5), ..Self::default() };
@@ -164,7 +200,7 @@ impl Listing {
                     continue;
                 }
             };
-            let Some(kind) = Kind::of(modes[at]) else {
+            let Some(kind) = ListedKind::of(modes[at]) else {
                 let (what, value) = (format!("the mode of `{path}`"), format!("{:o}", modes[at]));
                 header.problem(Problem::BadValue { what, value, why: "it names no kind of file".into() });
                 continue;
@@ -178,7 +214,8 @@ impl Listing {
                 }
             };
             let capabilities = if has_capabilities { text(capabilities[at]) } else { String::new() };
-            let file = Listed {
+            let languages = if has_languages { text(languages[at]) } else { String::new() };
+            let file = ListedFile {
                 kind,
                 permissions: u32::from(modes[at] & 0o7777),
                 size: sizes[at],
@@ -190,11 +227,13 @@ impl Listing {
                 user: text(users[at]),
                 group: text(groups[at]),
                 capabilities: Some(capabilities).filter(|text| !text.is_empty()),
+                languages,
+                color: if has_colors { colors[at] } else { 0 },
                 links: None,
                 path: path.clone(),
             };
             let number = listing.files.len();
-            if kind == Kind::File && file.is_packed() {
+            if kind == ListedKind::File && file.is_packed() {
                 sets.entry((devices[at], inodes[at])).or_default().push(number);
             }
             listing.files.push(file);
@@ -226,7 +265,7 @@ impl Listing {
                     break;
                 }
                 let found = self.by_path.get(parent).map(|at| &self.files[*at]);
-                if found.is_some_and(|one| one.kind != Kind::Directory) {
+                if found.is_some_and(|one| one.kind != ListedKind::Directory) {
                     let why = format!("the package has `{parent}`, which is no directory");
                     header.problem(Problem::Path { path: file.path.clone(), why });
                 }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::cpio::{Archive, ArchiveError, Start};
 use crate::front::Front;
 use crate::header::{Header, Tag};
-use crate::listing::{Kind, Listing};
+use crate::listing::{FileList, ListedKind};
 use crate::rpm::check_payload;
 use crate::{Checksum, Compression, Problem};
 
@@ -138,11 +138,11 @@ pub fn for_each_entry<E>(
     let (signature, main) = front.parse().map_err(PayloadError::Package)?;
     front.check_header(&signature);
     front.check_size(front.size, &signature, &main);
-    let listing = Listing::read(&main);
+    let listing = FileList::read(&main);
     if let Some(format) = main.text(PAYLOAD_FORMAT).filter(|format| format != "cpio") {
         main.problem(Problem::Payload { why: format!("it is `{format}`; only `cpio` is known") });
     }
-    if listing.files.iter().any(|file| file.kind == Kind::File && file.is_packed()) {
+    if listing.files.iter().any(|file| file.kind == ListedKind::File && file.is_packed()) {
         match listing.algorithm {
             ALGORITHM_SHA256 | ALGORITHM_SHA512 => {}
             other => {
@@ -261,7 +261,7 @@ fn read_archive<E, V: FnMut(Entry<'_>) -> Result<(), E>>(
 
 /// The entries of an archive beside the list of the header.
 struct Walk<'a, V> {
-    listing: &'a Listing,
+    listing: &'a FileList,
     visit: V,
     seen: Vec<bool>,
     /// For each set of hard links: the file with the data, once it was visited, and the names before it.
@@ -271,7 +271,7 @@ struct Walk<'a, V> {
 }
 
 impl<'a, V> Walk<'a, V> {
-    fn new(listing: &'a Listing, visit: V) -> Self {
+    fn new(listing: &'a FileList, visit: V) -> Self {
         let links = listing.links.iter().map(|_| (None, Vec::new())).collect();
         Self { listing, visit, seen: vec![false; listing.files.len()], links, entries: 0, problems: Vec::new() }
     }
@@ -297,7 +297,8 @@ impl<'a, V> Walk<'a, V> {
         let file = &self.listing.files[number];
         // Of the names of one inode only one, usually the last, has the data.
         let is_bare_link = size == 0 && file.size > 0 && file.links.is_some();
-        let expected = if matches!(file.kind, Kind::File | Kind::Symlink) && !is_bare_link { file.size } else { 0 };
+        let expected =
+            if matches!(file.kind, ListedKind::File | ListedKind::Symlink) && !is_bare_link { file.size } else { 0 };
         if size != expected {
             let why = format!("`{}` has {size} bytes in it and {expected} in the header", file.path);
             return Err(Stop::Package(Problem::Payload { why }));
@@ -349,8 +350,8 @@ impl<'a, V> Walk<'a, V> {
             }
         }
         match file.kind {
-            Kind::File => self.file(archive, number)?,
-            Kind::Symlink => {
+            ListedKind::File => self.file(archive, number)?,
+            ListedKind::Symlink => {
                 let mut target = Vec::new();
                 let mut contents = Contents::new(archive, file.size);
                 let read = contents.by_ref().take(BUFFER as u64).read_to_end(&mut target);
@@ -361,11 +362,11 @@ impl<'a, V> Walk<'a, V> {
                 }
                 self.call(number, EntryKind::Symlink { target: &file.target })?;
             }
-            Kind::Directory => self.call(number, EntryKind::Directory)?,
-            Kind::CharacterDevice => self.call(number, EntryKind::CharacterDevice { number: file.device })?,
-            Kind::BlockDevice => self.call(number, EntryKind::BlockDevice { number: file.device })?,
-            Kind::Fifo => self.call(number, EntryKind::Fifo)?,
-            Kind::Socket => self.call(number, EntryKind::Socket)?,
+            ListedKind::Directory => self.call(number, EntryKind::Directory)?,
+            ListedKind::CharacterDevice => self.call(number, EntryKind::CharacterDevice { number: file.device })?,
+            ListedKind::BlockDevice => self.call(number, EntryKind::BlockDevice { number: file.device })?,
+            ListedKind::Fifo => self.call(number, EntryKind::Fifo)?,
+            ListedKind::Socket => self.call(number, EntryKind::Socket)?,
         }
         if let Some(set) = file.links {
             for waiting in std::mem::take(&mut self.links[set].1) {

@@ -11,7 +11,7 @@ use crate::folder::{Progress, tell};
 use crate::problem::Findings;
 use crate::repository::read_repodata;
 use crate::signature::{SignedHeader, chain, read_signature};
-use crate::{LoadOptions, Payload, Problem, RepositoryPackage, VerifySignature, read_package};
+use crate::{Checksum, LoadOptions, Payload, Problem, RepositoryPackage, VerifySignature, read_package};
 use crate::{conventions, folder as folders};
 
 /// What to check of a repository beyond its metadata.
@@ -91,25 +91,52 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
     }
     let count = AtomicUsize::new(0);
     let check = |file: &folders::PackageFile| {
-        let mut found = Findings::default();
-        let read = read_package(&file.path, &file.location, 0, Payload::Digest);
+        let found = verify_file(&file.path, None, options.signature);
         tell(options.progress, &count, files.len());
-        let problems = match read {
-            Ok(read) => {
-                if let Some(verifier) = options.signature {
-                    check_signature(&file.path, verifier, &mut found);
-                }
-                read.warnings
-            }
-            Err(problems) => problems,
-        };
-        problems.into_iter().for_each(|problem| found.add(&file.path, problem));
         found
     };
     let found: Vec<Findings> = files.par_iter().map(check).collect();
     found.into_iter().for_each(|one| findings.extend(one));
     findings.sort();
     Verified { packages: files.len(), files_read: true, findings }
+}
+
+/// Checks a package file against itself: its headers, the digest of its payload, its checksum if it is known, and its signature if
+/// there is a verifier.
+pub fn verify_file(path: &Path, checksum: Option<Checksum>, signature: Option<&dyn VerifySignature>) -> Findings {
+    let mut findings = Findings::default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let problems = match read_package(path, &name, 0, Payload::Digest) {
+        Ok(read) => {
+            if let Some(verifier) = signature {
+                check_signature(path, verifier, &mut findings);
+            }
+            if let Some(expected) = checksum {
+                check_checksum(path, expected, read.package.checksum, &mut findings);
+            }
+            read.warnings
+        }
+        Err(problems) => problems,
+    };
+    problems.into_iter().for_each(|problem| findings.add(path, problem));
+    findings
+}
+
+/// Compares the checksum that a package file has with that which metadata says.
+fn check_checksum(path: &Path, expected: Checksum, found: Checksum, findings: &mut Findings) {
+    let found = if expected.kind() == found.kind() {
+        Ok(found)
+    } else {
+        std::fs::File::open(path).and_then(|file| expected.same_kind_of_reader(file)).map(|one| one.0)
+    };
+    match found {
+        Ok(found) if found != expected => {
+            let (expected, found) = (expected.into(), found.into());
+            findings.add(path, Problem::Checksum { what: "the checksum", expected, found });
+        }
+        Ok(_) => {}
+        Err(error) => findings.add(path, Problem::Io(error)),
+    }
 }
 
 fn verify_package(
@@ -146,19 +173,9 @@ fn verify_package(
                 check_signature(&path, verifier, &mut findings);
             }
             let header = conventions::without_marks(read.package);
-            let expected = package.checksum;
-            let found = if expected.kind() == header.checksum.kind() {
-                Ok(header.checksum)
-            } else {
-                std::fs::File::open(&path).and_then(|file| expected.same_kind_of_reader(file)).map(|one| one.0)
-            };
-            match found {
-                Ok(found) if found != expected && size == package.size.package => {
-                    let (expected, found) = (expected.into(), found.into());
-                    findings.add(&path, Problem::Checksum { what: "the checksum", expected, found });
-                }
-                Ok(_) => {}
-                Err(error) => findings.add(&path, Problem::Io(error)),
+            // A file of another size was reported already.
+            if size == package.size.package {
+                check_checksum(&path, package.checksum, header.checksum, &mut findings);
             }
             let mut differing = differences(package, &header);
             if is_whole {

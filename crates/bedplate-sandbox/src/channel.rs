@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -31,6 +32,17 @@ pub(crate) enum Order {
     Run(Box<RunOrder>),
     /// Delete a folder as root of a sandbox, who may.
     Remove(Text),
+    /// Write down what lies below a folder, as root of a sandbox sees it.
+    Written(WrittenOrder),
+}
+
+/// What [`crate::written`] asks for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WrittenOrder {
+    /// The folder that is looked at.
+    pub(crate) folder: Text,
+    /// The new file for the answer.
+    pub(crate) answer: Text,
 }
 
 /// [`Job`](crate::Job) as it travels.
@@ -49,6 +61,51 @@ pub(crate) struct RunOrder {
     pub(crate) open_files: u64,
     /// Lines and columns of the terminal that it is to have, if any.
     pub(crate) terminal: Option<(u16, u16)>,
+    /// Commands of an image, instead of a build.
+    pub(crate) series: Option<SeriesOrder>,
+}
+
+/// [`Series`](crate::Series) as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SeriesOrder {
+    pub(crate) token: String,
+    pub(crate) owners: Vec<OwnerOrder>,
+    pub(crate) commands: Vec<CommandOrder>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OwnerOrder {
+    pub(crate) path: Text,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+    pub(crate) mode: Option<u32>,
+}
+
+impl From<&crate::Owner> for OwnerOrder {
+    fn from(owner: &crate::Owner) -> Self {
+        Self { path: owner.path.clone().into(), user: owner.user, group: owner.group, mode: owner.mode }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CommandOrder {
+    pub(crate) argv: Vec<Text>,
+    pub(crate) env: Vec<(Text, Text)>,
+    /// Bytes, as text where they are UTF-8.
+    pub(crate) input: Text,
+    pub(crate) file: Option<(Text, Text)>,
+}
+
+impl From<&crate::Command> for CommandOrder {
+    fn from(command: &crate::Command) -> Self {
+        let bytes = |bytes: &[u8]| Text::from(std::ffi::OsStr::from_bytes(bytes));
+        Self {
+            argv: command.argv.iter().map(Text::from).collect(),
+            env: command.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            input: bytes(&command.input),
+            file: command.file.as_ref().map(|(path, content)| (path.clone().into(), bytes(content))),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +134,8 @@ pub(crate) enum Report {
     Left { processes: u64 },
     /// A folder was deleted.
     Removed,
+    /// What lies below a folder was written down.
+    Written,
     /// What all processes together have used, and the largest of them at its peak.
     Usage { processor_time: Duration, largest_memory: u64 },
     /// A preparing command failed.

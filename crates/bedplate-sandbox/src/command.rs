@@ -38,6 +38,8 @@ pub(crate) struct Launch<'a> {
 pub(crate) enum Streams<'a> {
     /// To our own standard output; nothing to read.
     Log,
+    /// The same, and this to read.
+    Input(&'a OwnedFd),
     /// To a terminal, which it also reads.
     Terminal(&'a OwnedFd),
 }
@@ -100,6 +102,7 @@ fn become_command(launch: &Launch<'_>, say: &OwnedFd, heard: &OwnedFd) -> Result
         .map_err(plain)?;
     let (input, output) = match launch.streams {
         Streams::Log => (null.as_fd(), rustix::stdio::stdout()),
+        Streams::Input(input) => (input.as_fd(), rustix::stdio::stdout()),
         Streams::Terminal(terminal) => {
             rustix::process::ioctl_tiocsctty(terminal).doing("take the terminal").map_err(plain)?;
             (terminal.as_fd(), terminal.as_fd())

@@ -61,6 +61,7 @@ pub(crate) fn order(job: &Job) -> Result<RunOrder, SandboxError> {
         file: job.limits.file,
         open_files: job.limits.open_files,
         terminal: (job.mode == Mode::Interactive).then(terminal::size),
+        series: None,
     })
 }
 

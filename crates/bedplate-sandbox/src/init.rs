@@ -12,9 +12,9 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::channel::{Order, Report, RunOrder, report};
 use crate::command::{Launch, Started, Streams, start};
 use crate::keeper::{Doing as _, is_kept, tell};
-use crate::policy::Rights;
+use crate::policy::{self, Rights};
 use crate::text::Text;
-use crate::{HOST_NAME, disk, root};
+use crate::{HOST_NAME, disk, image, root, written};
 
 /// What process 1 itself may do once the root is made: prepare, become the builder, kill, and take the listener of system
 /// calls over from the build.
@@ -72,6 +72,11 @@ fn serve(order: &Order, wait: &OwnedFd) -> Result<(), Report> {
             tell(&Report::Removed);
             Ok(())
         }
+        Order::Written(order) => {
+            written::list(order)?;
+            tell(&Report::Written);
+            Ok(())
+        }
         Order::Run(order) => run(order),
     }
 }
@@ -85,8 +90,12 @@ fn run(order: &RunOrder) -> Result<(), Report> {
     let _ = kernel::unshare_cgroups();
     kernel::bring_up_loopback().doing("bring `lo` up")?;
     let upper = root::enter(order)?;
-    let own = CapabilitySets { effective: OWN_RIGHTS, permitted: OWN_RIGHTS, inheritable: CapabilitySet::empty() };
+    let own = if order.series.is_some() { OWN_RIGHTS | policy::OF_IMAGE } else { OWN_RIGHTS };
+    let own = CapabilitySets { effective: own, permitted: own, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, own).doing("give up rights")?;
+    if let Some(series) = &order.series {
+        return image::run(order, series, &upper);
+    }
 
     for argv in &order.prepare {
         prepare(order, argv)?;
@@ -167,7 +176,7 @@ fn prepare(order: &RunOrder, argv: &[Text]) -> Result<(), Report> {
 }
 
 /// Waits for one child; the others, orphans among them, are reaped on the way.
-fn wait_for(process: Pid) -> rustix::io::Result<WaitStatus> {
+pub(crate) fn wait_for(process: Pid) -> rustix::io::Result<WaitStatus> {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((ended, status))) if ended == process => return Ok(status),

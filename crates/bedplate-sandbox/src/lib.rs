@@ -23,6 +23,7 @@ mod command;
 mod disk;
 mod error;
 mod handle;
+mod image;
 mod init;
 mod job;
 mod keeper;
@@ -33,11 +34,13 @@ mod policy;
 mod process_tree;
 mod remove;
 mod root;
+mod series;
 mod supervisor;
 mod terminal;
 mod text;
 mod users;
 mod violation;
+mod written;
 
 pub use bedplate_sys::sandbox::Helper;
 pub use error::SandboxError;
@@ -45,7 +48,9 @@ pub use job::{Bind, Cancel, Job, Limits, Mode};
 pub use keeper::child_main;
 pub use outcome::{End, LimitKind, Outcome, Protocol, Violation};
 pub use remove::remove;
+pub use series::{Command, CommandEnd, Owner, Series, SeriesEvent, SeriesOutcome, run_series};
 pub use supervisor::run;
+pub use written::{Written, WrittenKind, written};
 
 /// The first argument that makes our executable a keeper of builds instead of the command a person asked for.
 pub const HELPER_ARGUMENT: &str = "__bedplate-build";

@@ -16,13 +16,26 @@ pub(crate) enum Rights {
     Preparer,
     /// The builder, with no right at all.
     Builder,
+    /// Root of an image, with the rights over its files and users that scripts of packages need.
+    Image,
 }
+
+/// What root of an image may do. Devices, mounts and the network are not among it.
+pub(crate) const OF_IMAGE: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID);
 
 impl Rights {
     fn kept(self) -> CapabilitySet {
         match self {
             Self::Preparer => CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER,
             Self::Builder => CapabilitySet::empty(),
+            Self::Image => OF_IMAGE,
         }
     }
 }
@@ -114,7 +127,7 @@ pub(crate) fn filter(rights: Rights, shows_calls: bool) -> Result<Vec<libc::sock
     filter.refuse(OF_THE_MACHINE);
     filter.refuse_clone_flags(NEW_NAMESPACES);
     filter.allow_sockets(FAMILIES);
-    if shows_calls && rights == Rights::Builder {
+    if shows_calls && rights != Rights::Preparer {
         filter.show(&[libc::SYS_connect, libc::SYS_sendmsg, libc::SYS_sendmmsg]);
         // Without an address it goes to whom `connect` named.
         filter.show_if_argument(libc::SYS_sendto, 4);

@@ -28,7 +28,7 @@ use rustix::mount::{
 
 use crate::channel::{Report, RunOrder};
 use crate::keeper::Doing as _;
-use crate::{BUILD_FOLDER, BUILDER, HOST_NAME, disk};
+use crate::{BUILD_FOLDER, BUILDER, HOST_NAME, disk, image};
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
@@ -65,6 +65,10 @@ pub(crate) fn enter(order: &RunOrder) -> Result<OwnedFd, Report> {
     // it is refused, and the interpreters that the machine has registered (of other processors, say) run inside as well.
     let _ = detached("binfmt_misc", &[], HARMLESS);
 
+    if let Some(series) = &order.series {
+        image::check_ids()?;
+        image::set_owners(&series.owners)?;
+    }
     mount_layers(order, scratch)?;
     let root = scratch.join("root");
     rustix::process::chdir(&root).doing("go to the new root")?;
@@ -76,8 +80,12 @@ pub(crate) fn enter(order: &RunOrder) -> Result<OwnedFd, Report> {
     put(&proc, "/proc")?;
     make_devices(&devices)?;
     restrict_proc()?;
-    make_folders()?;
-    name_builder()?;
+    if order.series.is_some() {
+        image::EMPTY.iter().try_for_each(|path| empty_folder(path))?;
+    } else {
+        make_folders()?;
+        name_builder()?;
+    }
     for (bind, taken) in order.binds.iter().zip(&binds) {
         put_bind(Path::new(&bind.target), bind.is_writable, taken)?;
     }
@@ -223,6 +231,17 @@ fn folder(path: &str, mode: u32) -> Result<(), Report> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(&format!("make `{path}`"))?;
     }
     Ok(())
+}
+
+/// Puts an empty folder of memory there, open to all.
+fn empty_folder(path: &str) -> Result<(), Report> {
+    let what = format!("mount `{path}`");
+    fs::create_dir_all(path).doing(&what)?;
+    // An image may have a link there.
+    let path = Path::new(path).canonicalize().doing(&what)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let mode = if path.ends_with("run") { "755" } else { "1777" };
+    put(&detached("tmpfs", &[("mode", mode), ("size", "1g")], attributes).doing(&what)?, &path.to_string_lossy())
 }
 
 fn make_folders() -> Result<(), Report> {

@@ -9,7 +9,7 @@ use bedplate_sys::sandbox::Helper;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cgroup::Groups;
-use crate::channel::{Order, Report};
+use crate::channel::{Order, Report, RunOrder};
 use crate::error::SandboxError;
 use crate::handle::{GRACE, Keeper, lost, make_scratch, order};
 use crate::job::{Cancel, Job};
@@ -32,8 +32,18 @@ pub fn run(
     cancel: &Cancel,
     on_line: &mut dyn FnMut(&[u8]),
 ) -> Result<Outcome, SandboxError> {
+    run_order(job, order(job)?, helper, cancel, on_line)
+}
+
+/// Runs what an order says, for a job with the same scratch folder and limits.
+pub(crate) fn run_order(
+    job: &Job,
+    order: RunOrder,
+    helper: &Helper,
+    cancel: &Cancel,
+    on_line: &mut dyn FnMut(&[u8]),
+) -> Result<Outcome, SandboxError> {
     let start = Instant::now();
-    let order = order(job)?;
     make_scratch(&job.scratch, helper)?;
     // Before the keeper, so that they outlive it: a group with processes cannot be removed.
     let mut groups = Groups::create(&job.limits);
@@ -195,7 +205,7 @@ impl Run<'_> {
                     keeper.end();
                 }
             },
-            Report::Started | Report::Removed => {}
+            Report::Started | Report::Removed | Report::Written => {}
             Report::Ended(status) => self.status = Some(status),
             Report::DiskOver { bytes } => {
                 let limit = self.job.limits.disk;

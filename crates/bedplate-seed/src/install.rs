@@ -98,13 +98,22 @@ impl Installation<'_> {
         command.arg(format!("--include={}", self.names.join(",")));
         command.arg("--dpkgopt=force-unsafe-io");
         command.args(EXCLUDED.iter().map(|folder| format!("--dpkgopt=path-exclude=/usr/share/{folder}/*")));
-        let repository = format!("deb [trusted=yes] copy://{} ./", self.repository.display());
+        let repository = format!("deb [trusted=yes] copy://{} ./", escaped(self.repository));
         command.arg(self.suite).arg("-").arg(repository);
         command.env("LC_ALL", "C.UTF-8").env("SOURCE_DATE_EPOCH", "1").env("TMPDIR", self.scratch);
+        // A kernel's package would make an initramfs, with all its modules: it takes a minute, and no build wants it.
+        command.env("INITRD", "No");
         command.env_remove("APT_CONFIG");
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
+
+/// A path as a URI of apt has it: words end at spaces, and a percent sign begins a code.
+fn escaped(path: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~+".contains(byte);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.iter().map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") }).collect()
 }
 
 /// Reads messages to their end; gives the last ones.

@@ -5,7 +5,6 @@ const MOVED: &[&str] = &["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sb
 
 /// Folders that stay, without what is in them: nothing of it is read by a build, or it is another one each time.
 const EMPTIED: &[&str] = &[
-    "boot",
     "dev",
     "etc/alternatives",
     "proc",

@@ -28,7 +28,7 @@ mod solver;
 mod universe;
 
 pub use check::{Violation, check, holds};
-pub use lock::{Lock, LockEntry};
+pub use lock::{Changed, Lock, LockEntry};
 pub use pattern::Pattern;
 pub use problem::{Problem, ProblemError};
 pub use reason::{Failure, Reason, What};

@@ -37,6 +37,19 @@ pub struct LockEntry {
     pub sha256: Option<String>,
 }
 
+/// A package whose file is not the locked one.
+#[derive(Debug, Clone, Copy)]
+pub struct Changed<'a> {
+    /// The package.
+    pub nevra: &'a Nevra,
+    /// Where it was found.
+    pub repository: &'a str,
+    /// The checksum that the lock says.
+    pub expected: &'a str,
+    /// The checksum that it has.
+    pub found: &'a str,
+}
+
 /// The exact packages of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
@@ -59,6 +72,16 @@ impl Lock {
     pub fn locked(&self) -> Vec<LockedPackage> {
         let locked = |one: &LockEntry| LockedPackage { nevra: one.nevra.clone(), repository: one.repository.clone() };
         self.packages.iter().map(locked).collect()
+    }
+
+    /// The packages of a new lock that have the names of locked ones and are not those, by the checksums of both.
+    pub fn changed<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = Changed<'a>> {
+        new.packages.iter().filter_map(|found| {
+            let locked = self.packages.iter().find(|one| one.nevra == found.nevra)?;
+            let (Some(expected), Some(got)) = (&locked.sha256, &found.sha256) else { return None };
+            let repository = found.repository.as_deref().unwrap_or_default();
+            (expected != got).then_some(Changed { nevra: &found.nevra, repository, expected, found: got })
+        })
     }
 
     /// The text of the file.

@@ -12,7 +12,7 @@ use crate::check::There;
 use crate::logic::{is_missing_ok, providers_of_tree};
 use crate::request::{Item, Wanted, rich_of, text_of};
 use crate::solver::providers_of_item;
-use crate::universe::PackageId;
+use crate::universe::{PackageId, Universe};
 
 /// Why a package is in a solution: the last step of the shortest way from the request to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,18 @@ pub enum Why {
     /// Nothing in the solution wants it by itself, and the solution is not one without it: a rich dependency asks for one
     /// thing or for the absence of another.
     KeptBySearch,
+}
+
+impl Why {
+    /// The reason in words.
+    pub fn describe(&self, universe: &Universe) -> String {
+        match self {
+            Self::Requested { item } => format!("asked for as {item}"),
+            Self::Required { by, capability } => format!("{} requires {capability}", universe.package(*by)),
+            Self::Recommended { by, capability } => format!("{} recommends {capability}", universe.package(*by)),
+            Self::KeptBySearch => "there is no answer without it".to_owned(),
+        }
+    }
 }
 
 /// A package of a solution.

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod debian;
+mod download;
 mod fetch;
 mod go_lock;
 mod http;
@@ -21,6 +22,7 @@ mod verify;
 
 pub use bedplate_apt::Sha256;
 pub use bundle::{Bundle, BundleError, bundle, fetch_packages};
+pub use download::Downloads;
 pub use fetch::{FetchOptions, Fetched, Progress, Step, fetch, stored};
 pub use go_lock::{GoLock, GoPackage, GoWanted};
 pub use http::HttpOptions;

@@ -35,6 +35,7 @@
 //! silent, the behaviour of rpm's `rpmio/macro.c`, `rpmio/expression.c` and `build/parse*.c`, checked by thousands of
 //! answers of the real rpm. Each module names its source.
 
+pub mod canonical;
 mod config;
 mod dialect;
 mod expr;

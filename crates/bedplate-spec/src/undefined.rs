@@ -4,47 +4,12 @@ use std::collections::BTreeMap;
 
 use bedplate_diag::{Diagnostic, Span};
 
+use crate::macros::builtin::{Builtin, later_hint};
 use crate::macros::engine::Engine;
+use crate::parser::PARTS;
 
-/// Words after a percent sign that are not macros: sections, conditionals, attributes of files.
-const NOT_MACROS: [&str; 64] = [
-    "package",
-    "prep",
-    "generate_buildrequires",
-    "conf",
-    "build",
-    "install",
-    "check",
-    "clean",
-    "preun",
-    "postun",
-    "pretrans",
-    "posttrans",
-    "preuntrans",
-    "postuntrans",
-    "pre",
-    "post",
-    "files",
-    "changelog",
-    "description",
-    "triggerpostun",
-    "triggerprein",
-    "triggerun",
-    "triggerin",
-    "trigger",
-    "verifyscript",
-    "sepolicy",
-    "filetriggerin",
-    "filetrigger",
-    "filetriggerun",
-    "filetriggerpostun",
-    "transfiletriggerin",
-    "transfiletrigger",
-    "transfiletriggerun",
-    "transfiletriggerpostun",
-    "end",
-    "patchlist",
-    "sourcelist",
+/// Words after a percent sign that are neither macros nor sections: conditionals, attributes of files.
+const NOT_MACROS: [&str; 27] = [
     "if",
     "else",
     "elif",
@@ -81,7 +46,8 @@ pub(crate) fn report(engine: &Engine) {
     for (name, span) in found {
         let is_macro = name.len() >= 3 && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let numbered = ["patch", "PATCH", "SOURCE"].iter().any(|word| name.starts_with(word));
-        if is_macro && !numbered && !NOT_MACROS.contains(&&*name) && !engine.is_defined(&name) {
+        let is_section = PARTS.iter().any(|(section, ..)| section[1..] == name);
+        if is_macro && !numbered && !is_section && !NOT_MACROS.contains(&&*name) && !engine.is_defined(&name) {
             first.entry(name).or_insert((span, 0)).1 += 1;
         }
     }
@@ -93,7 +59,8 @@ pub(crate) fn report(engine: &Engine) {
         if count > 1 {
             diagnostic = diagnostic.note(format!("and at {} more places", count - 1), None);
         }
-        diagnostic.hint = engine.near_macro(&name).or_else(|| {
+        let later = Builtin::of_later(&name, engine.dialect).map(later_hint);
+        diagnostic.hint = later.or_else(|| engine.near_macro(&name)).or_else(|| {
             Some(
                 "rpm leaves it as it is; a package of the build may define it, or write `%%` for a percent sign"
                     .to_owned(),

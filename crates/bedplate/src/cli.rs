@@ -1,7 +1,9 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod build;
+mod compose;
 mod graph;
+mod image;
 mod key;
 mod render;
 mod repo;
@@ -13,8 +15,12 @@ mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
-pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::compose::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
+pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
+pub(crate) use self::image::{
+    AccelerationChoice, DiskFormatChoice, ExplainArgs, ImageBootArgs, ImageCommand, ImportArgs, ValidateArgs,
+};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
@@ -136,6 +142,9 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Compose images, look into them, boot them; check, explain and import their configs
+    #[command(subcommand)]
+    Image(Box<ImageCommand>),
     /// Look after the seed: the packages of the distribution that first builds run in
     #[command(subcommand)]
     Seed(Box<SeedCommand>),

@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod graph;
+pub(crate) mod image;
 pub(crate) mod key;
 pub(crate) mod plan;
 pub(crate) mod replay;

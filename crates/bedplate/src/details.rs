@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use bedplate_diag::{SourceId, Sources, Span};
-use bedplate_engine::build::{CheckWay, canonical};
-use bedplate_source::tag_span;
+use bedplate_diag::Sources;
+use bedplate_engine::build::CheckWay;
 use bedplate_spec::{BuildSection, Evaluation, SourcePackage};
 
 use crate::commands::spec::evaluate;
 use crate::settings::{SpecPath, World};
+use crate::spec_sources::{NamedFile, named_files};
 
 /// A spec, as far as a build needs it.
 pub(crate) struct SpecDetails {
@@ -28,14 +28,6 @@ pub(crate) struct SpecDetails {
     pub(crate) time: i64,
 }
 
-/// A source or patch that a spec names.
-pub(crate) struct NamedFile {
-    pub(crate) name: String,
-    pub(crate) location: String,
-    pub(crate) is_patch: bool,
-    pub(crate) span: Option<Span>,
-}
-
 /// Sections that a build goes through before its tests.
 const BUILDING: [BuildSection; 4] =
     [BuildSection::Prep, BuildSection::Conf, BuildSection::Build, BuildSection::Install];
@@ -49,7 +41,7 @@ pub(crate) fn details(
     sources: &Sources,
 ) -> SpecDetails {
     let text = std::fs::read(&path.path).unwrap_or_default();
-    let mut canonical = canonical::spec(&text);
+    let mut canonical = bedplate_spec::canonical::spec(&text);
     // What is left out must be nothing to rpm: the same spec has to come out.
     if canonical != text && !evaluate::text(world, path, &canonical).is_some_and(|other| is_same(spec, &other)) {
         canonical.clone_from(&text);
@@ -64,20 +56,12 @@ pub(crate) fn details(
         Some(variants) if !is_same_build(variants) => CheckWay::Whole,
         _ => CheckWay::Continue,
     });
-    let id = sources.iter().position(|source| source.name() == path.shown);
-    let id = id.and_then(|at| u32::try_from(at).ok()).map(SourceId);
-    let file = |source: &bedplate_spec::SpecSource| NamedFile {
-        name: source.name.clone(),
-        location: source.full.clone(),
-        is_patch: source.is_patch,
-        span: id.and_then(|id| tag_span(sources, id, source.number, source.is_patch)),
-    };
     let changelog = spec.packages.first().and_then(|main| main.changelog.first());
     SpecDetails {
         path: PathBuf::from(&path.path),
         text,
         canonical,
-        files: spec.sources.iter().map(file).collect(),
+        files: named_files(spec, &path.shown, sources),
         check,
         generates_requires: spec.section(BuildSection::GenerateBuildRequires).is_some(),
         time: changelog.map_or(0, |entry| entry.time),

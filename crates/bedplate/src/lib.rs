@@ -8,6 +8,7 @@ mod building;
 mod cli;
 mod commands;
 mod details;
+mod image_config;
 mod lints;
 mod outcome;
 mod output;
@@ -16,6 +17,7 @@ mod query_format;
 mod render;
 mod seed;
 mod settings;
+mod spec_sources;
 mod store;
 mod ui;
 mod units;
@@ -47,6 +49,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
         cli::Command::Seed(command) => commands::seed::run(*command, ui),
         cli::Command::Key(command) => commands::key::run(command, ui),
+        cli::Command::Image(command) => commands::image::run(*command, ui),
         cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bedplate_spec::Dialect;
 
-use crate::cli::SpecsArgs;
+use crate::cli::SpecFilesArgs;
 use crate::outcome::Failure;
 
 const DEFAULT_POLICY: &str = "toolkit/macros";
@@ -22,7 +22,7 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// The distribution's macros, without asking for the seed.
-    pub(crate) fn of(args: &SpecsArgs) -> Result<Self, Failure> {
+    pub(crate) fn of(args: &SpecFilesArgs) -> Result<Self, Failure> {
         let folder = match &args.policy {
             Some(folder) => folder.as_str(),
             None if Path::new(DEFAULT_POLICY).is_dir() => DEFAULT_POLICY,

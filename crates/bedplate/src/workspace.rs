@@ -43,7 +43,7 @@ impl Workspace {
     /// The same, and prints only what is wrong with files as such, not what is wrong with the graph.
     pub(crate) fn load_quietly(args: &WorkspaceArgs, ui: &Ui) -> Result<Self, Failure> {
         // A build reads specs over the macros of the seed's rpm; here those of the machine have to do, so that nothing is fetched.
-        let policy = Policy::of(&args.specs)?;
+        let policy = Policy::of(&args.specs.files)?;
         let mut read = read(&args.specs, &policy, Detail::Graph, ui)?;
         read.inputs.repositories = crate::commands::repo::for_solving(&args.repo, &args.key, ui)?.repositories;
         let graph = BuildGraph::new(read.inputs);
@@ -127,19 +127,24 @@ pub(crate) struct ReadSpecs {
     pub(crate) details: BTreeMap<String, SpecDetails>,
 }
 
-/// Reads all specs, the seed, the lock and the durations; prints what is wrong with them as such.
-pub(crate) fn read(args: &SpecsArgs, policy: &Policy, detail: Detail, ui: &Ui) -> Result<ReadSpecs, Failure> {
-    let missing: Vec<&str> = args.specs.iter().map(String::as_str).filter(|path| !Path::new(path).exists()).collect();
+/// Specs and folders of specs that are there; all that are not are an error.
+pub(crate) fn existing(specs: &[String]) -> Result<SpecPaths, Failure> {
+    let missing: Vec<&str> = specs.iter().map(String::as_str).filter(|path| !Path::new(path).exists()).collect();
     if !missing.is_empty() {
         return Err(Failure::input(format!("no such file or folder: {}", missing.join(", ")))
             .hint("`--specs` names a folder of specs; without it, that is `specs` in the working directory"));
     }
-    let world = World::with_policy(&args.macros, policy, ui)?;
-    let paths = SpecPaths { paths: args.specs.clone(), list: None, root: None, passes: 1, jobs: None };
+    Ok(SpecPaths { paths: specs.to_vec(), list: None, root: None, passes: 1, jobs: None })
+}
+
+/// Reads all specs, the seed, the lock and the durations; prints what is wrong with them as such.
+pub(crate) fn read(args: &SpecsArgs, policy: &Policy, detail: Detail, ui: &Ui) -> Result<ReadSpecs, Failure> {
+    let world = World::with_policy(&args.files.macros, policy, ui)?;
+    let paths = existing(&args.files.specs)?;
     let specs = spec_paths(&paths)?;
     let mut sources = world.config.sources();
     let (mut good, mut wrong) = (Vec::new(), Vec::new());
-    let target = args.macros.target.split('-').next().unwrap_or_default().to_owned();
+    let target = args.files.macros.target.split('-').next().unwrap_or_default().to_owned();
     let read = |path: &SpecPath, found: Evaluation| read_spec(&world, path, found, &target, detail);
     let (mut bad_specs, mut details) = (0, BTreeMap::new());
     evaluate::each(&world, &paths, &specs, false, read, |read: ReadSpec| {
@@ -173,7 +178,7 @@ pub(crate) fn read(args: &SpecsArgs, policy: &Policy, detail: Detail, ui: &Ui) -
 
 /// A file in the folder of the specs.
 pub(crate) fn beside_specs(args: &SpecsArgs, name: &str) -> String {
-    let folder = args.specs.first().map(String::as_str).unwrap_or_default();
+    let folder = args.files.specs.first().map(String::as_str).unwrap_or_default();
     format!("{}/{name}", folder.trim_end_matches('/'))
 }
 
@@ -346,7 +351,7 @@ fn excluded(spec: &SourcePackage, target: &str) -> Option<String> {
 }
 
 /// A diagnostic whose places are in the texts of the run.
-fn moved(mut mistake: Diagnostic, here: impl Fn(Span) -> Span) -> Diagnostic {
+pub(crate) fn moved(mut mistake: Diagnostic, here: impl Fn(Span) -> Span) -> Diagnostic {
     mistake.span = mistake.span.map(&here);
     for note in &mut mistake.notes {
         note.span = note.span.map(&here);

@@ -272,24 +272,6 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn whoever_made_what_is_lost_is_forgotten() {
-    let scratch = Scratch::in_memory();
-    let store = scratch.open();
-    let keys = [b"one", b"two"].map(|key| Digest::of(key));
-    store.record(&keys[0], &entry(&store)).unwrap();
-    store.record(&keys[1], &ActionEntry { trees: Vec::new(), ..entry(&store) }).unwrap();
-    // Deep in the tree of the first action only.
-    let tree = entry(&store).trees[0].digest;
-    fs::remove_file(&scratch.blob_files(&Digest::of(b"file"))[0]).unwrap();
-    let lost = store.checkout(&tree).unwrap_err().lost().unwrap();
-    assert!(store.action(&keys[0]).unwrap().is_some(), "nobody has looked so deep");
-    assert_eq!(store.forget_makers(&lost).unwrap(), [keys[0]]);
-    assert_eq!(store.action(&keys[0]).unwrap(), None);
-    assert!(store.action(&keys[1]).unwrap().is_some());
-    assert_eq!(store.forget_makers(&lost).unwrap(), []);
-}
-
-#[test]
 fn a_merge_whose_folder_is_lost_is_made_again() {
     let scratch = Scratch::in_memory();
     let store = scratch.open();

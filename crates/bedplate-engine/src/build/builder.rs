@@ -17,7 +17,11 @@ use super::facts::{PackageFacts, is_debug};
 use super::hint::{Providers, hints};
 use super::spec::BuildSpec;
 use super::tree::{TreeFault, unpack};
+use crate::files::files_below;
 use crate::{Jobserver, NodeFailure, Usage, WorkerContext, relevant_lines};
+
+/// Changes when the same package would be unpacked to another tree.
+const TAKEN: &str = "bedplate package tree 1";
 
 /// Where the jobserver is in a sandbox.
 const JOBSERVER: &str = "/run/bedplate/jobserver";
@@ -146,6 +150,40 @@ impl Builder {
         Ok(serde_json::from_value(entry.about).ok())
     }
 
+    /// The key of what a package file installs, by its content identity, and the tree if the store has it.
+    pub(crate) fn cached_tree(&self, rpm: &Digest) -> Result<(Digest, Option<Digest>), NodeFailure> {
+        let path = self.store.path_of(rpm).map_err(|error| store_failure(&error))?;
+        let key = Digest::of(format!("{TAKEN}\n{}\n", self.identity(&path)?).as_bytes());
+        let entry = self.store.action(&key).map_err(|error| store_failure(&error))?;
+        Ok((key, entry.and_then(|entry| Some(entry.trees.first()?.digest))))
+    }
+
+    /// Unpacks a package of a repository.
+    pub(crate) fn take(&self, name: &str, rpm: &Digest) -> Result<(), NodeFailure> {
+        let (key, _) = self.cached_tree(rpm)?;
+        let path = self.store.path_of(rpm).map_err(|error| store_failure(&error))?;
+        let tree = self.unpacked(&path)?;
+        let entry = ActionEntry {
+            exit_code: 0,
+            outputs: Vec::new(),
+            trees: vec![OutputTree { path: String::new(), digest: tree }],
+            log: None,
+            wall_seconds: 0.0,
+            cpu_seconds: 0.0,
+            peak_memory_bytes: 0,
+            about: serde_json::json!({ "package": name }),
+        };
+        self.store.record(&key, &entry).map_err(|error| store_failure(&error))
+    }
+
+    /// The tree of a package file.
+    fn unpacked(&self, path: &Path) -> Result<Digest, NodeFailure> {
+        unpack(&self.store, path).map_err(|fault| match fault {
+            TreeFault::Store(error) => store_failure(&error),
+            TreeFault::Package(why) => environment(why),
+        })
+    }
+
     /// Makes the source package.
     pub(crate) fn source(
         &self,
@@ -155,7 +193,7 @@ impl Builder {
         context: &WorkerContext,
     ) -> Result<SourcePackage, Fault> {
         let ran = self.run(spec, Step::Source, prepared, None, providers, context)?;
-        let found = files_below(&ran.left.path().join("upper/build/SRPMS"))?;
+        let found = files_of(&ran.left.path().join("upper/build/SRPMS"))?;
         let [path] = found.as_slice() else {
             return Err(ran.failed(environment(format!("rpmbuild made {} source packages", found.len()))));
         };
@@ -178,7 +216,7 @@ impl Builder {
         context: &WorkerContext,
     ) -> Result<Ran<Vec<String>>, Fault> {
         let ran = self.run(spec, Step::Requires, prepared, None, providers, context)?;
-        let found = files_below(&ran.left.path().join("upper/build/SRPMS"))?;
+        let found = files_of(&ran.left.path().join("upper/build/SRPMS"))?;
         let [path] = found.as_slice() else {
             return Err(ran.failed(environment("rpmbuild wrote no list of build requirements")));
         };
@@ -200,7 +238,7 @@ impl Builder {
     ) -> Result<Ran<Built>, Fault> {
         let ran = self.run(spec, Step::Build, prepared, None, providers, context)?;
         context.phase("keep");
-        let found = files_below(&ran.left.path().join("upper/build/RPMS"))?;
+        let found = files_of(&ran.left.path().join("upper/build/RPMS"))?;
         if found.is_empty() {
             let failure = NodeFailure {
                 hint: Some("a package is made if it has a `%files` section".to_owned()),
@@ -243,11 +281,7 @@ impl Builder {
         let package = read.map_err(|problems| environment(text_of(path, &problems)))?.package.package;
         let rpm = self.store.put_file(path).map_err(|error| store_failure(&error))?;
         let identity = self.identity(path)?;
-        let tree = (!is_debug(package.name())).then(|| unpack(&self.store, path)).transpose();
-        let tree = tree.map_err(|fault| match fault {
-            TreeFault::Store(error) => store_failure(&error),
-            TreeFault::Package(why) => environment(why),
-        })?;
+        let tree = (!is_debug(package.name())).then(|| self.unpacked(path)).transpose()?;
         Ok(PackageFacts::new(&package, file, rpm, identity, tree))
     }
 
@@ -446,6 +480,13 @@ impl Builder {
         std::mem::take(&mut self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// Notes a tree whose folders cannot all be read because something of it is lost.
+    pub(crate) fn note_if_lost(&self, tree: &Digest) {
+        if self.store.tree(tree).is_err_and(|error| error.lost().is_some()) {
+            self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(*tree);
+        }
+    }
+
     /// The folder of a tree of the root; if it cannot be had because something of it is lost, that is noted.
     fn layer(&self, tree: &Digest) -> Result<PathBuf, StoreError> {
         self.store.checkout(tree).inspect_err(|error| {
@@ -528,28 +569,17 @@ fn text_of(path: &Path, problems: &[bedplate_repo::Problem]) -> String {
     format!("{}: {}", path.display(), all.join("; "))
 }
 
-/// The files of a folder and of the folders in it, sorted; none if it is not there.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                let failure = Box::new(environment(format!("cannot read {}: {error}", folder.display())));
-                return Err(Fault::Failed { failure, usage: Usage::default(), log: None });
-            }
-        };
-        for entry in entries.flatten() {
-            // A link that a build left is not followed.
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => open.push(entry.path()),
-                Ok(kind) if kind.is_file() => found.push(entry.path()),
-                _ => {}
-            }
+/// The files that a step left in a folder, sorted; none if it is not there. Links are not files.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+    match files_below(folder) {
+        Ok(found) => {
+            let files = found.into_iter().filter(|(_, data)| data.is_file());
+            Ok(files.map(|(path, _)| folder.join(path)).collect())
+        }
+        Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err((path, error)) => {
+            let failure = Box::new(environment(format!("cannot read {}: {error}", path.display())));
+            Err(Fault::Failed { failure, usage: Usage::default(), log: None })
         }
     }
-    found.sort();
-    Ok(found)
 }

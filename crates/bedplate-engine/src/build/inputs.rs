@@ -78,6 +78,14 @@ impl fmt::Display for Reason {
 }
 
 impl NamedInputs {
+    /// The same inputs with other packages of the seed.
+    pub(crate) fn with_seed(&self, packages: &[(String, String)]) -> Self {
+        let mut other = self.clone();
+        other.inputs.retain(|input, _| !input.starts_with("seed "));
+        other.inputs.extend(packages.iter().map(|(name, version)| (format!("seed {name}"), version.clone())));
+        other
+    }
+
     /// What is different from an earlier build; nothing if nothing is.
     pub fn since(&self, earlier: Option<&Self>) -> Vec<Reason> {
         let Some(earlier) = earlier else { return vec![Reason::NeverBuilt] };

@@ -8,91 +8,36 @@
 //!
 //! A node's key is known when all that it needs is there; then it is looked up in the store, and only what is not there runs.
 
+mod learn;
+mod roots;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bedplate_cas::{Digest, StoreError};
 use bedplate_diag::Category;
-use bedplate_graph::{BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Seed, SpecId};
+use bedplate_graph::{BuildGraph, DEFAULT_SECONDS, Durations, Inputs, SpecId, State};
 use bedplate_model::Dependency;
 use serde::{Deserialize, Serialize};
 
-use super::action::{Prepared, Root, Step, prepare};
+pub use self::learn::Verdict;
+pub(crate) use self::roots::RootState;
+use super::action::{Root, Step};
 use super::builder::{Builder, Built, Left, SourcePackage, store_failure};
 use super::facts::PackageFacts;
 use super::inputs::{NamedInputs, Reason};
 use super::job::{Job, Made};
-use super::spec::{BuildSpec, CheckWay};
-use crate::{End, History, NewNode, NodeFailure, NodeId, NodeKind, Outcome, Plan, Start, Work, WorkerContext};
-
-/// Where seed and sources come from: the machine's part of a build.
-pub trait Supplies: Sync {
-    /// The tree of some groups of the seed, and the packages in it with their versions, if the store has it.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    fn seed(&self, groups: &[String]) -> Result<Option<SeedTree>, NodeFailure>;
-
-    /// Makes the trees of some groups.
-    ///
-    /// # Errors
-    /// If the distribution's packages cannot be had, or do not become a root.
-    fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure>;
-
-    /// Fetches the pinned sources of a spec into the store.
-    ///
-    /// # Errors
-    /// If a file cannot be had, or is another than the pinned one.
-    fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure>;
-}
-
-/// A tree of the seed.
-#[derive(Debug, Clone)]
-pub struct SeedTree {
-    /// The tree.
-    pub tree: Digest,
-    /// Package and version of what is in it, sorted.
-    pub packages: Vec<(String, String)>,
-}
-
-/// Whether tests run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Checks {
-    /// They do not.
-    Off,
-    /// They do, and a failed one makes the run fail; the packages are made nevertheless.
-    #[default]
-    Run,
-    /// What needs a package waits for its tests, and does not start if they fail.
-    Require,
-}
-
-/// What a build starts from.
-#[derive(Debug)]
-pub struct Request {
-    /// The specs, as the graph knows them.
-    pub specs: Vec<bedplate_graph::Spec>,
-    /// The specs, as the builder takes them, by name.
-    pub texts: BTreeMap<String, BuildSpec>,
-    /// The seed.
-    pub seed: Seed,
-    /// What builds taught so far.
-    pub lock: CapabilityLock,
-    /// How long builds took, and what they needed.
-    pub history: History,
-    /// Names of the specs to build.
-    pub targets: BTreeSet<String>,
-    /// Whether tests run.
-    pub checks: Checks,
-    /// A group of the seed that every root has: that of rpmbuild.
-    pub base_group: String,
-}
+use super::request::{Checks, Request, Supplies};
+use super::spec::CheckWay;
+use crate::{End, NewNode, NodeFailure, NodeId, NodeKind, Outcome, Plan, Start, Work};
 
 /// What a node of the run does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Task {
     Seed(Vec<String>),
     Fetch(String),
+    /// Unpacks a package of a repository.
+    Take(String),
     /// Asks for generated requirements, once more in each round.
     Requires(String, usize),
     Build(String),
@@ -133,6 +78,10 @@ pub(crate) struct BuildPlan<'a> {
     inputs: BTreeMap<Task, NamedInputs>,
     /// All groups of the seed that the run is known to need.
     groups: Vec<String>,
+    /// The trees of the seed that roots have, and of which groups they are.
+    seeds: BTreeMap<Digest, Vec<String>>,
+    /// Packages of repositories that are in the store: the key of their tree, and the tree.
+    taken: BTreeMap<String, (Digest, Digest)>,
     /// Whether the lock is newer than the graph.
     is_stale: bool,
 }
@@ -143,27 +92,6 @@ struct Pending {
     source: Option<SourcePackage>,
     built: Option<Built>,
     actions: Vec<Digest>,
-}
-
-/// Whether a root is complete.
-pub(crate) enum RootState {
-    Complete(Root),
-    /// These have to be built first.
-    Lacks(Vec<String>),
-    /// These groups of the seed have to be made first.
-    NoSeed(Vec<String>),
-    Impossible(NodeFailure),
-}
-
-/// What would become of a spec if a build started now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its result is in the store; it was last built for these reasons.
-    UpToDate(Vec<Reason>),
-    /// It would be built.
-    Rebuild(Vec<Reason>),
-    /// It cannot be built.
-    Impossible(String),
 }
 
 impl<'a> BuildPlan<'a> {
@@ -184,6 +112,8 @@ impl<'a> BuildPlan<'a> {
             generated: BTreeMap::new(),
             inputs: BTreeMap::new(),
             groups: Vec::new(),
+            seeds: BTreeMap::new(),
+            taken: BTreeMap::new(),
             is_stale: false,
         };
         plan.groups = plan.all_groups();
@@ -192,81 +122,6 @@ impl<'a> BuildPlan<'a> {
             plan.add_spec(&target, &mut work);
         }
         (plan, work)
-    }
-
-    /// The specs that make damaged trees; their results are forgotten, so that another round makes them anew.
-    pub(crate) fn forget_lost(&self) -> Result<Vec<String>, StoreError> {
-        let lost = self.builder.take_lost();
-        let mut found = Vec::new();
-        for (name, result) in &self.results {
-            let is_lost =
-                |facts: &PackageFacts| lost.contains(&facts.rpm) || facts.tree.is_some_and(|tree| lost.contains(&tree));
-            if result.built.packages.iter().any(is_lost) {
-                for action in &result.actions {
-                    self.builder.store.forget(action)?;
-                }
-                found.push(name.clone());
-            }
-        }
-        Ok(found)
-    }
-
-    /// Takes what is in the store, and says of each spec whether it would be built, and why.
-    pub(crate) fn learn_all(&mut self) -> Result<BTreeMap<String, Verdict>, NodeFailure> {
-        let mut verdicts = BTreeMap::new();
-        let mut open: Vec<String> = self.tasks.iter().filter_map(Task::build).map(str::to_owned).collect();
-        // Roots are complete only after what they need was looked at; a pass that learns nothing ends it.
-        loop {
-            let mut rest = Vec::new();
-            let before = open.len();
-            for name in open {
-                self.refresh();
-                match self.verdict(&name, &verdicts)? {
-                    Some(verdict) => drop(verdicts.insert(name, verdict)),
-                    None => rest.push(name),
-                }
-            }
-            if rest.is_empty() || rest.len() == before {
-                break;
-            }
-            open = rest;
-        }
-        Ok(verdicts)
-    }
-
-    fn verdict(&mut self, name: &str, known: &BTreeMap<String, Verdict>) -> Result<Option<Verdict>, NodeFailure> {
-        let root = match self.root(name, Step::Build)? {
-            RootState::Complete(root) => root,
-            RootState::Impossible(failure) => return Ok(Some(Verdict::Impossible(failure.message))),
-            RootState::NoSeed(_) => {
-                let groups = Reason::Added { input: "the seed".to_owned(), to: "not in the store".to_owned() };
-                return Ok(Some(Verdict::Rebuild(vec![groups])));
-            }
-            RootState::Lacks(specs) => {
-                let is_known = specs.iter().all(|spec| known.contains_key(spec));
-                let reasons = specs.into_iter().map(|spec| Reason::MayChange { spec }).collect();
-                return Ok(is_known.then_some(Verdict::Rebuild(reasons)));
-            }
-        };
-        let spec = self.request.texts[name].clone();
-        if spec.generates_requires {
-            let asked = self.prepare(&spec, Step::Requires, &root)?;
-            match self.builder.cached_requires(&asked.action).map_err(|error| store_failure(&error))? {
-                Some(list) => {
-                    if self.take_generated(name, list)? {
-                        return Ok(None);
-                    }
-                }
-                None => return Ok(Some(Verdict::Rebuild(self.reasons(&Task::Build(name.to_owned()), &asked.inputs)))),
-            }
-        }
-        let prepared = self.prepare(&spec, Step::Build, &root)?;
-        let earlier = self.recorded(&Task::Build(name.to_owned()));
-        let Some(built) = self.builder.cached_build(&prepared.action).map_err(|error| store_failure(&error))? else {
-            return Ok(Some(Verdict::Rebuild(self.reasons(&Task::Build(name.to_owned()), &prepared.inputs))));
-        };
-        self.accept(name, SpecResult { built, source: None, actions: vec![prepared.action] });
-        Ok(Some(Verdict::UpToDate(earlier.map(|one| one.reasons).unwrap_or_default())))
     }
 
     /// The groups of the seed that the targets are known to need.
@@ -282,6 +137,9 @@ impl<'a> BuildPlan<'a> {
             let check = self.graph.check_node(id).filter(|_| self.request.checks != Checks::Off);
             for node in [Some(self.graph.build_node(id)), check].into_iter().flatten() {
                 let node = self.graph.node(node);
+                if node.state == State::Built {
+                    continue;
+                }
                 groups.extend(&node.groups);
                 open.extend(&node.needs);
             }
@@ -306,6 +164,7 @@ impl<'a> BuildPlan<'a> {
         let (name, kind, seconds, memory) = match &task {
             Task::Seed(groups) => (groups.join(" "), NodeKind::Seed, 60.0, None),
             Task::Fetch(name) => (name.clone(), NodeKind::Source, 5.0, None),
+            Task::Take(name) => (name.clone(), NodeKind::Source, 1.0, None),
             Task::Requires(name, _) => (format!("{name} (requirements)"), NodeKind::Build, 5.0, None),
             Task::Build(name) => {
                 let seconds = history.seconds(name, NodeKind::Build).unwrap_or(DEFAULT_SECONDS);
@@ -329,7 +188,9 @@ impl<'a> BuildPlan<'a> {
         if let Some(node) = self.nodes.get(&task) {
             return *node;
         }
-        let Some(id) = self.ids.get(name).copied() else { return self.node(task, work) };
+        let Some(id) = self.ids.get(name).copied().filter(|id| !self.is_taken(*id)) else {
+            return self.node(task, work);
+        };
         // What is needed comes first: no edge has to be searched for cycles then.
         let names = |ids: &[SpecId]| ids.iter().map(|id| self.graph.spec(*id).name.clone()).collect::<Vec<_>>();
         let needs = names(&self.graph.node(self.graph.build_node(id)).needs);
@@ -377,57 +238,6 @@ impl<'a> BuildPlan<'a> {
             self.graph = make_graph(&self.request);
             self.ids = names_of(&self.graph);
         }
-    }
-
-    pub(crate) fn root(&self, name: &str, step: Step) -> Result<RootState, NodeFailure> {
-        let input = |message: String| NodeFailure::new(Category::Input, message);
-        let Some(id) = self.ids.get(name).copied() else {
-            return Ok(RootState::Impossible(input(format!("there is no spec of `{name}`"))));
-        };
-        let node = match step {
-            Step::Check => self.graph.check_node(id).unwrap_or_else(|| self.graph.build_node(id)),
-            _ => self.graph.build_node(id),
-        };
-        let kind = self.graph.node(node).kind;
-        if self.graph.node(node).state != bedplate_graph::State::Planned {
-            let about = |one: &&bedplate_graph::Finding| one.about.contains(&(id, kind));
-            let why: Vec<String> =
-                self.graph.findings.iter().filter(about).map(|one| one.diagnostic.message.clone()).collect();
-            let why = if why.is_empty() { vec!["something that it needs cannot be built".to_owned()] } else { why };
-            return Ok(RootState::Impossible(input(why.join("; "))));
-        }
-        let groups = self.group_names(self.graph.node(node).groups.iter().copied());
-        let members = if step == Step::Check { self.graph.check_root_of(id) } else { self.graph.root_of(id) };
-        let (mut packages, mut lacks) = (BTreeMap::new(), BTreeSet::new());
-        for (package, _) in members {
-            let Origin::Spec(maker, _) = self.graph.pool.origin(package) else { continue };
-            let maker = self.graph.spec(maker).name.clone();
-            // The tests of a spec may use its own packages.
-            let Some(result) = self.results.get(&maker) else {
-                lacks.insert(maker);
-                continue;
-            };
-            let nevra = self.graph.pool.universe.package(package).nevra.to_string();
-            let facts = result.built.packages.iter().find(|facts| facts.nevra == nevra);
-            match facts.and_then(|facts| facts.tree) {
-                Some(tree) => drop(packages.insert(nevra, tree)),
-                None => {
-                    let message = format!("the build of {maker} did not make {nevra}, which its spec declares");
-                    return Ok(RootState::Impossible(input(message)));
-                }
-            }
-        }
-        if !lacks.is_empty() {
-            return Ok(RootState::Lacks(lacks.into_iter().collect()));
-        }
-        let Some(seed) = self.supplies.seed(&groups)? else { return Ok(RootState::NoSeed(groups)) };
-        let packages = packages.into_iter().collect();
-        Ok(RootState::Complete(Root { seed: seed.tree, seed_packages: seed.packages, packages }))
-    }
-
-    pub(crate) fn prepare(&self, spec: &BuildSpec, step: Step, root: &Root) -> Result<Prepared, NodeFailure> {
-        let prepared = prepare(&self.builder.store, &self.builder.policy, spec, step, root);
-        prepared.map_err(|error| store_failure(&error))
     }
 
     /// Adds what a spec generated as requirements; says whether something is new.
@@ -495,7 +305,11 @@ impl<'a> BuildPlan<'a> {
             RootState::Complete(root) => return Ok(root),
             RootState::Impossible(failure) => return Err(Start::Failed(failure)),
             RootState::NoSeed(groups) => vec![self.node(Task::Seed(groups), work)],
-            RootState::Lacks(specs) => specs.iter().flat_map(|spec| self.needed(spec, work)).collect(),
+            RootState::Lacks { specs, packages } => {
+                let mut needs: Vec<NodeId> = specs.iter().flat_map(|spec| self.needed(spec, work)).collect();
+                needs.extend(packages.into_iter().map(|name| self.node(Task::Take(name), work)));
+                needs
+            }
         };
         for need in needs {
             work.need(node, need)
@@ -505,6 +319,9 @@ impl<'a> BuildPlan<'a> {
     }
 
     fn start_build(&mut self, node: NodeId, name: &str, work: &mut Work) -> Result<Start<Job>, NodeFailure> {
+        if self.taken_from(name).is_some() {
+            return Ok(Start::Cached);
+        }
         let root = match self.complete(node, name, Step::Build, work) {
             Ok(root) => root,
             Err(start) => return Ok(start),
@@ -603,6 +420,10 @@ impl Plan for BuildPlan<'_> {
                 let is_here = self.request.texts[&name].pinned().all(|digest| store.has(&digest));
                 Ok(if is_here { Start::Cached } else { Start::Run(Job::Fetch(name)) })
             }
+            Task::Take(name) => self.take(&name).map(|tree| match tree {
+                Some(_) => Start::Cached,
+                None => Start::Run(Job::Take(name)),
+            }),
             Task::Requires(name, _) => self.start_requires(node, &name, work),
             Task::Build(name) => self.start_build(node, &name, work),
             Task::Check(name) => self.start_check(node, &name, work),
@@ -614,7 +435,7 @@ impl Plan for BuildPlan<'_> {
         let task = self.tasks[node.index()].clone();
         let (End::Done(made) | End::Cached(made)) = outcome.end else { return Ok(()) };
         match &task {
-            Task::Seed(_) | Task::Fetch(_) => {}
+            Task::Seed(_) | Task::Fetch(_) | Task::Take(_) => {}
             // Whether something is new shows when the build starts again: it asks the store.
             Task::Requires(..) => {}
             Task::Build(name) => {
@@ -652,6 +473,14 @@ impl Task {
         }
     }
 
+    /// The spec, if the task is its check.
+    fn check(&self) -> Option<&str> {
+        match self {
+            Self::Check(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The name of the document with its inputs, if it has one.
     fn document(&self) -> Option<String> {
         match self {
@@ -674,7 +503,7 @@ fn make_graph(request: &Request) -> BuildGraph {
         specs: request.specs.clone(),
         seed: request.seed.clone(),
         lock: request.lock.clone(),
-        repositories: Vec::new(),
+        repositories: request.repositories.clone(),
         durations: Durations::default(),
     })
 }

@@ -64,8 +64,7 @@ pub fn publish_all(
 /// # Errors
 /// If the store cannot be read or written.
 pub fn forget_damaged(store: &Store, results: &BTreeMap<String, SpecResult>) -> Result<Vec<String>, StoreError> {
-    let mut found = Vec::new();
-    for (name, result) in results {
+    forget(store, results, |result| {
         let mut is_lost = false;
         for digest in result.built.packages.iter().map(|one| one.rpm).chain(result.source.iter().map(|one| one.rpm)) {
             match store.path_of(&digest) {
@@ -74,12 +73,29 @@ pub fn forget_damaged(store: &Store, results: &BTreeMap<String, SpecResult>) -> 
                 Err(error) => return Err(error),
             }
         }
-        if is_lost {
+        Ok(is_lost)
+    })
+}
+
+/// Forgets the actions of results that are lost; gives the names of their specs.
+pub(crate) fn forget(
+    store: &Store,
+    results: &BTreeMap<String, SpecResult>,
+    is_lost: impl Fn(&SpecResult) -> Result<bool, StoreError>,
+) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for (name, result) in results {
+        if is_lost(result)? {
             result.actions.iter().try_for_each(|action| store.forget(action))?;
             found.push(name.clone());
         }
     }
     Ok(found)
+}
+
+/// What people are told of a spec whose result was forgotten.
+pub(crate) fn built_again(name: &str) -> String {
+    format!("the packages of {name} were damaged in the store; they are built again")
 }
 
 impl SpecResult {

@@ -1,8 +1,7 @@
 //! What can be asked of builds: that they run, what they would do, what their roots are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bedplate_cas::StoreError;
 use bedplate_diag::Category;
 use bedplate_graph::CapabilityLock;
 
@@ -10,7 +9,8 @@ use super::action::Step;
 use super::builder::{Builder, Stopped};
 use super::hint::Providers;
 use super::job::{Job, run_job};
-use super::plan::{BuildPlan, Request, RootState, SpecResult, Supplies, Verdict};
+use super::plan::{BuildPlan, RootState, SpecResult, Verdict};
+use super::request::{Request, Supplies};
 use crate::{Cancel, Event, Events, History, NodeFailure, Options, Summary, WorkerContext};
 
 /// How a run of builds ended.
@@ -20,6 +20,8 @@ pub struct BuildRun {
     pub summary: Summary,
     /// What was built or found, by name of the spec.
     pub results: BTreeMap<String, SpecResult>,
+    /// Specs that were not built because repositories have their packages.
+    pub taken: BTreeSet<String>,
     /// What builds taught until now.
     pub lock: CapabilityLock,
     /// How long builds took, this run's with them.
@@ -34,7 +36,7 @@ const MAX_REPAIRS: usize = 3;
 /// What turns out to be damaged or lost in the store is forgotten, told, and built again.
 ///
 /// # Errors
-/// If the store cannot be written.
+/// If the store cannot be read or written.
 pub fn build(
     builder: &Builder,
     supplies: &dyn Supplies,
@@ -43,35 +45,42 @@ pub fn build(
     options: &Options,
     cancel: &Cancel,
     events: &mut Events,
-) -> Result<BuildRun, StoreError> {
+) -> Result<BuildRun, NodeFailure> {
     for repair in 0.. {
         let (mut plan, work) = BuildPlan::new(builder, supplies, request);
         let worker = |job: Job, context: &WorkerContext| run_job(builder, supplies, providers, job, context);
         let (summary, _) = crate::run(&mut plan, work, options, &worker, cancel, events);
         let lost = if summary.is_good() { Vec::new() } else { plan.forget_lost()? };
         let results = std::mem::take(&mut plan.results);
+        let taken = plan.all_taken();
         request = plan.request;
         if lost.is_empty() || repair == MAX_REPAIRS {
-            return Ok(BuildRun { summary, results, lock: request.lock, history: request.history });
+            return Ok(BuildRun { summary, results, taken, lock: request.lock, history: request.history });
         }
-        for name in lost {
-            let message = format!("the packages of {name} were damaged in the store; they are built again");
+        for message in lost {
             events.emit(&Event::Note { message, node: None });
         }
     }
     unreachable!("the loop has a bound")
 }
 
-/// Says of each target, and of all that it needs, whether a build would build it, and why.
+/// What a build would find in the store.
+#[derive(Debug)]
+pub struct Examined {
+    /// Of each target, and of all that it needs, whether a build would build it, and why.
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Those whose tests are known to pass.
+    pub checked: BTreeSet<String>,
+}
+
+/// Looks at what is in the store, and runs nothing.
 ///
 /// # Errors
 /// If the store or the seed cannot be read.
-pub fn examine(
-    builder: &Builder,
-    supplies: &dyn Supplies,
-    request: Request,
-) -> Result<BTreeMap<String, Verdict>, NodeFailure> {
-    BuildPlan::new(builder, supplies, request).0.learn_all()
+pub fn examine(builder: &Builder, supplies: &dyn Supplies, request: Request) -> Result<Examined, NodeFailure> {
+    let (mut plan, _) = BuildPlan::new(builder, supplies, request);
+    let verdicts = plan.learn_all()?;
+    Ok(Examined { checked: plan.all_checked()?, verdicts })
 }
 
 /// The root that the build of a target would get; what it needs has to be built.
@@ -94,7 +103,9 @@ pub fn fresh_root(
         RootState::Complete(root) => root,
         RootState::Impossible(failure) => return Err(failure),
         RootState::NoSeed(groups) => return Err(input(format!("the seed is not made yet: {}", groups.join(", ")))),
-        RootState::Lacks(specs) => return Err(input(format!("not built yet: {}", specs.join(", ")))),
+        RootState::Lacks { specs, packages } => {
+            return Err(input(format!("not built or unpacked yet: {}", [specs, packages].concat().join(", "))));
+        }
     };
     let spec = plan.request.texts[name].clone();
     let prepared = plan.prepare(&spec, Step::Build, &root)?;

@@ -80,6 +80,19 @@ impl Repomd {
     }
 }
 
+/// The files that a `repomd.xml` names: path below the repository, checksum. Of kinds, only those that [`load`](crate::load()) reads.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn metadata_files(text: &str) -> Result<Vec<(String, Checksum)>, Problem> {
+    let (repomd, problems) = read(text);
+    if let Some(located) = problems.into_iter().next() {
+        return Err(located.problem);
+    }
+    let wanted = repomd.data.into_iter().filter(|data| matches!(data.kind.as_str(), "primary" | "filelists" | "other"));
+    Ok(wanted.map(|data| (data.location, data.checksum)).collect())
+}
+
 #[derive(Default)]
 struct Draft {
     kind: String,

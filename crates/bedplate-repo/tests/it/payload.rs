@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bedplate_repo::{
-    Checksum, Compression, Entry, EntryKind, PayloadError, Problem, ReadPayload, content_identity, for_each_entry,
+    Checksum, Compression, Entry, EntryKind, ListedKind, PackageHeaders, PayloadError, Problem, ReadPayload, Tag,
+    content_identity, for_each_entry,
 };
 use proptest::prelude::*;
 
@@ -103,6 +104,31 @@ fn what_is_visited_is_what_rpm_installs() {
     });
     assert_eq!(trees[0], tree);
     assert_eq!(tree.len(), 16, "{tree:#?}");
+}
+
+#[test]
+fn the_headers_say_what_is_visited() {
+    let path = packed("w3.zstdio").join(NAME);
+    let headers = PackageHeaders::read(&path).unwrap();
+    assert_eq!(headers.nevra().to_string(), "packed-1-1.x86_64");
+    assert_eq!(headers.main().text(Tag(1000, "NAME")).as_deref(), Some("packed"));
+    let digest = headers.digest().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(headers.signature().text(Tag(273, "SHA256")).as_deref(), Some(&*digest));
+    let files = headers.files();
+    let packed: Vec<_> = files.files.iter().filter(|file| file.is_packed()).collect();
+    assert_eq!(packed.len(), visited(&path).unwrap().0.len());
+    let tool = &files.files[files.by_path["usr/bin/tool"]];
+    assert_eq!((tool.kind, tool.permissions, tool.size, tool.color), (ListedKind::File, 0o4755, 5, 0));
+    assert!(!files.files[files.by_path["var/lib/packed"]].is_packed());
+    assert_eq!(files.links.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2, 2]);
+
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(5).rposition(|five| five == b"tool\0").unwrap();
+    bytes[at] = b'T';
+    let changed = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(changed.path(), bytes).unwrap();
+    let problems = PackageHeaders::read(changed.path()).unwrap_err();
+    assert_eq!(problems.iter().map(Problem::code).collect::<Vec<_>>(), ["wrong-digest"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod ends;
 mod guard;
 mod limits;
+mod series;
 mod view;
 
 use std::ffi::OsString;

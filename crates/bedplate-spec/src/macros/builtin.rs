@@ -39,6 +39,14 @@ macro_rules! builtins {
                     .map(|(name, builtin, _)| (name, builtin))
             }
 
+            /// The built-in of this name that only later dialects have, and the first that has it.
+            pub(crate) fn of_later(name: &str, dialect: Dialect) -> Option<(&'static str, Dialect)> {
+                [$(($name, Self::$variant, Dialect::$since),)*]
+                    .into_iter()
+                    .find(|(own, builtin, since)| *own == name && *since > dialect && !builtin.is_of_a_section())
+                    .map(|(own, _, since)| (own, since))
+            }
+
             fn wants(self, dialect: Dialect) -> Wants {
                 match self {
                     // `%{getncpus:…}` takes an argument since 4.20 only.
@@ -100,6 +108,11 @@ builtins! {
     FileLine "__file_lineno" Nothing false V4_18;
     SetupMacro "setup" Either false V4_20;
     PatchMacro "patch" Either false V4_20;
+}
+
+/// What to do about a built-in that only later dialects have.
+pub(crate) fn later_hint((name, since): (&str, Dialect)) -> String {
+    format!("`%{{{name}}}` is a built-in of rpm {since}: read the spec as that rpm does, `--dialect {since}`")
 }
 
 impl Builtin {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bedplate_diag::{Diagnostic, Severity, Source, SourceId, Sources, Span};
 
+use super::builtin::Builtin;
 use super::table::{Body, Entry, Table, level};
 use crate::config::MacroConfig;
 use crate::dialect::Dialect;
@@ -146,6 +147,8 @@ pub(crate) struct Engine {
     pub(crate) file: Cell<Option<SourceId>>,
     /// Macro calls that nothing defines, if they are looked for.
     pub(crate) undefined: RefCell<Option<Vec<(String, Span)>>>,
+    /// A built-in of a later dialect that was called and is none here.
+    pub(crate) later: Cell<Option<(&'static str, Dialect)>>,
     /// The environment of shell commands, once a script has changed it.
     environment: RefCell<Option<Rc<BTreeMap<String, String>>>>,
     pub(crate) lua: RefCell<Option<Rc<Lua>>>,
@@ -184,6 +187,7 @@ impl Engine {
             tracing: Cell::new(false),
             file: Cell::new(None),
             undefined: RefCell::default(),
+            later: Cell::default(),
             environment: RefCell::default(),
             lua: RefCell::default(),
             spec_sources: RefCell::default(),
@@ -222,10 +226,21 @@ impl Engine {
 
     /// Notes a macro call that nothing defines.
     pub(crate) fn note_undefined(&self, name: &str) {
+        if let Some(later) = Builtin::of_later(name, self.dialect) {
+            self.later.set(Some(later));
+        }
         let mut undefined = self.undefined.borrow_mut();
         if let (Some(list), Some(span)) = (undefined.as_mut(), self.here()) {
             list.push((name.to_owned(), span));
         }
+    }
+
+    /// Does something of which it does not count what nothing defines.
+    pub(crate) fn without_undefined<T>(&self, work: impl FnOnce() -> T) -> T {
+        let undefined = self.undefined.take();
+        let done = work();
+        self.undefined.replace(undefined);
+        done
     }
 
     /// A counted reference to this engine.
@@ -345,9 +360,7 @@ impl Engine {
     pub(crate) fn expand_loosely(&self, text: &str) -> String {
         let before = self.diagnostics.borrow().len();
         // What the engine asks for itself need not be defined.
-        let undefined = self.undefined.take();
-        let (out, failed) = self.expand_buffer(text, None);
-        self.undefined.replace(undefined);
+        let (out, failed) = self.without_undefined(|| self.expand_buffer(text, None));
         if failed {
             self.pass_over(before);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bedplate_diag::{Diagnostic, nearest};
 
 use super::args::{QUOTE, getopt, split_quoted, unsplit_quoted};
+use super::builtin::{Builtin, later_hint};
 use super::engine::{Engine, LineMap, OUTPUT_LIMIT};
 use super::scan::{closing, is_blank, is_eol, is_name_byte, macro_end};
 use super::table::{Body, Entry};
@@ -207,11 +208,12 @@ impl Engine {
             let line_end = text[at..].find('\n').map_or(text.len(), |found| at + found);
             self.set_call(at - 1, line_end);
         }
-        self.fail(
-            buffer,
-            Diagnostic::error("unterminated-macro", format!("unterminated `%{open}`"))
-                .hint(format!("add the missing `{close}`, or write `%%` for a percent sign")),
-        );
+        // A call of an unknown built-in stays as text, which is taken apart at its spaces: `%setup -n %{gsub` and more.
+        let hint = match self.later.get() {
+            Some(later) => later_hint(later),
+            None => format!("add the missing `{close}`, or write `%%` for a percent sign"),
+        };
+        self.fail(buffer, Diagnostic::error("unterminated-macro", format!("unterminated `%{open}`")).hint(hint));
     }
 
     /// Works out the macro call whose `%` stands before `at` and which ends at `end`; gives where to go on.
@@ -302,7 +304,11 @@ impl Engine {
             let words_end = if entry.options.is_none() && free_form { None } else { words_end };
             let (arguments, next) = match (colon, words_end) {
                 (Some((from, to)), _) => {
-                    (self.grab(buffer, &entry, &text[from..to], parses_itself, false), after(bytes, to))
+                    let grab = |buffer: &mut Buffer| self.grab(buffer, &entry, &text[from..to], parses_itself, false);
+                    // The argument of `%{expand:}` is expanded once more: until then, `%name_` of `%name_%{kind}` is half a name.
+                    let is_twice = matches!(&entry.body, Body::Builtin(Builtin::Expand));
+                    let arguments = if is_twice { self.without_undefined(|| grab(buffer)) } else { grab(buffer) };
+                    (arguments, after(bytes, to))
                 }
                 (None, Some(to)) => {
                     (self.grab(buffer, &entry, &text[name_end..to], parses_itself, true), after(bytes, to))

@@ -57,7 +57,7 @@ pub(crate) enum TriggerPart {
 }
 
 /// The words that begin sections (`partList`). Case does not matter; the word ends at white space.
-const PARTS: [(&str, Part, Dialect); 37] = {
+pub(crate) const PARTS: [(&str, Part, Dialect); 37] = {
     use Dialect::{V4_18, V4_20};
     use ScriptKind as S;
     use TriggerPart as T;

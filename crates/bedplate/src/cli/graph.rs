@@ -4,12 +4,22 @@ use clap::Args;
 
 use super::{MacroArgs, StoreArgs};
 
-/// Specs, and what they are read with: shared by all commands that look at all of them.
+/// Specs, and the macros that they are read with.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct SpecsArgs {
+pub(crate) struct SpecFilesArgs {
     /// Specs, or folders to search for `*.spec`
     #[arg(long, short = 's', value_name = "PATH", default_value = "specs")]
     pub(crate) specs: Vec<String>,
+    /// Folder of the distribution's macros, `macros.*` [default: toolkit/macros, if it is there]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<String>,
+    #[command(flatten)]
+    pub(crate) macros: MacroArgs,
+}
+
+/// Specs, and what belongs to them: shared by all commands that look at all of them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SpecsArgs {
     /// What the first root provides [default: toolkit/seed/debian-trixie.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) seed: Option<String>,
@@ -19,13 +29,10 @@ pub(crate) struct SpecsArgs {
     /// How long earlier builds took (JSON lines) [default: durations.jsonl in the folder of the specs, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) durations: Option<String>,
-    /// Folder of the distribution's macros, `macros.*` [default: toolkit/macros, if it is there]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) policy: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
-    pub(crate) macros: MacroArgs,
+    pub(crate) files: SpecFilesArgs,
 }
 
 /// What the build graph is made of: shared by `graph`, `why` and `plan`.

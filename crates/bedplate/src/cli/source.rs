@@ -1,9 +1,8 @@
 //! Arguments of `source`.
 
-use bedplate_source::Lookaside;
 use clap::{Args, Subcommand};
 
-use super::{MacroArgs, StoreArgs};
+use super::{NetworkArgs, SpecFilesArgs, StoreArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SourceCommand {
@@ -71,13 +70,10 @@ pub(crate) struct BundleGoArgs {
     /// Fetch Debian's lists anew, and pin what is newest
     #[arg(long)]
     pub(crate) update: bool,
-    /// Specs, or folders to search for `*.spec`
-    #[arg(long, short = 's', value_name = "PATH", default_value = "specs")]
-    pub(crate) specs: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
-    pub(crate) macros: MacroArgs,
+    pub(crate) files: SpecFilesArgs,
 }
 
 /// Which specs, and the store.
@@ -86,25 +82,18 @@ pub(crate) struct SourceArgs {
     /// Names of specs [default: all]
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// Specs, or folders to search for `*.spec`
-    #[arg(long, short = 's', value_name = "PATH", default_value = "specs")]
-    pub(crate) specs: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
-    pub(crate) macros: MacroArgs,
+    pub(crate) files: SpecFilesArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FetchArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Use no network: only the store, the folders of the specs, and lookaside folders
-    #[arg(long)]
-    pub(crate) offline: bool,
-    /// Folder or URL with copies of sources, as `FILE` or `NAME/FILE`; may be given again
-    #[arg(long, value_name = "DIR|URL")]
-    pub(crate) lookaside: Vec<Lookaside>,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     /// How many files to fetch at a time
     #[arg(long, short = 'j', value_name = "N", default_value_t = 4)]
     pub(crate) jobs: usize,
@@ -115,13 +104,10 @@ pub(crate) struct UpdateArgs {
     /// Names of specs
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
-    /// Specs, or folders to search for `*.spec`
-    #[arg(long, short = 's', value_name = "PATH", default_value = "specs")]
-    pub(crate) specs: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
-    pub(crate) macros: MacroArgs,
+    pub(crate) files: SpecFilesArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -20,40 +20,37 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
     let store = crate::store::open(&args.specs.store)?;
     let failed = store.path().join("failed").join(&args.name);
     let kept = (!args.fresh).then(|| std::fs::read(failed.join("stopped.json")).ok()).flatten();
-    let (stopped, mut layers) =
-        match kept {
-            Some(text) => {
-                let stopped: Stopped = serde_json::from_slice(&text).map_err(|error| {
-                    Failure::environment(format!("{} is damaged: {error}", failed.display()))
-                        .hint("`--fresh` opens the root as a build finds it")
-                })?;
-                let mut layers = vec![failed.join("upper")];
-                if stopped.has_below {
-                    layers.push(failed.join("below"));
-                }
-                ui.summary(&format!(
-                    "where the {} of {} stopped; what ran: {}",
-                    stopped.step,
-                    args.name,
-                    stopped.arguments.join(" ")
-                ));
-                (stopped, layers)
+    let (stopped, mut layers) = match kept {
+        Some(text) => {
+            let stopped: Stopped = serde_json::from_slice(&text).map_err(|error| {
+                Failure::environment(format!("{} is damaged: {error}", failed.display()))
+                    .hint("`--fresh` opens the root as a build finds it")
+            })?;
+            let mut layers = vec![failed.join("upper")];
+            if stopped.has_below {
+                layers.push(failed.join("below"));
             }
-            None => {
-                let network = NetworkArgs { offline: false, lookaside: Vec::new() };
-                let building = Building::open(&args.specs, &network, ui)?;
-                let request = building.request(BTreeSet::from([args.name.clone()]), Checks::Off)?;
-                if !request.texts.contains_key(&args.name) {
-                    return Err(Failure::input(format!("there is no spec of `{}`", args.name)));
-                }
-                let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
-                let stopped = build::fresh_root(&builder, &building, request, &args.name).map_err(|failure| {
-                    Failure { category: failure.category, message: failure.message, hint: failure.hint }
-                })?;
-                ui.summary(&format!("the root of {} before its build", args.name));
-                (stopped, Vec::new())
+            ui.summary(&format!(
+                "where the {} of {} stopped; what ran: {}",
+                stopped.step,
+                args.name,
+                stopped.arguments.join(" ")
+            ));
+            (stopped, layers)
+        }
+        None => {
+            let network = NetworkArgs::default();
+            let building = Building::open(&args.specs, &args.prebuilt, &network, ui)?;
+            let request = building.request(BTreeSet::from([args.name.clone()]), Checks::Off)?;
+            if !request.texts.contains_key(&args.name) {
+                return Err(Failure::input(format!("there is no spec of `{}`", args.name)));
             }
-        };
+            let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
+            let stopped = build::fresh_root(&builder, &building, request, &args.name)?;
+            ui.summary(&format!("the root of {} before its build", args.name));
+            (stopped, Vec::new())
+        }
+    };
     for layer in &stopped.layers {
         layers.push(store.checkout(layer)?);
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use bedplate_diag::{Category, Source, Sources};
 use bedplate_solve::{
-    Failure as NoSolution, Item, Lock, Pattern, Problem, Repository, Request, Solution, Universe, Why, check, solve,
+    Changed, Failure as NoSolution, Item, Lock, Pattern, Problem, Repository, Request, Solution, Universe, Why, check,
+    solve,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::ui::Ui;
 
 /// Solves and prints.
 pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let (ForSolving { mut repositories, sha256 }, mut request) = packages(args, ui)?;
+    let (ForSolving { mut repositories, sha256, .. }, mut request) = packages(args, ui)?;
     prioritise(&mut repositories, &args.priority)?;
     complete(&mut request, args)?;
     let lock = args.lock.as_ref().map(|path| read_lock(path, ui)).transpose()?;
@@ -66,7 +67,7 @@ fn packages(args: &SolveArgs, ui: &Ui) -> Result<(ForSolving, Request), Failure>
         return Ok((super::repo::for_solving(&args.repo, &args.key, ui)?, Request::default()));
     };
     let problem = Problem::parse(&read(path)?).map_err(|error| Failure::input(format!("{path}: {error}")))?;
-    let repositories = ForSolving { repositories: problem.repositories, sha256: Default::default() };
+    let repositories = ForSolving { repositories: problem.repositories, ..ForSolving::default() };
     Ok((repositories, problem.request))
 }
 
@@ -137,14 +138,10 @@ fn refuse_ambiguous(universe: &Universe) -> Result<(), Failure> {
 
 /// Refuses packages that are not those that were locked, though they have the names.
 fn refuse_changed(path: &str, lock: &Lock, new: &Lock) -> Result<(), Failure> {
-    let changed = new.packages.iter().filter_map(|found| {
-        let locked = lock.packages.iter().find(|one| one.nevra == found.nevra)?;
-        let (Some(expected), Some(got)) = (&locked.sha256, &found.sha256) else { return None };
-        let repository = found.repository.as_deref().unwrap_or_default();
-        let line = format!("\n{} of {repository}: expected {expected}, found {got}", found.nevra);
-        (expected != got).then_some(line)
-    });
-    let lines: String = changed.collect();
+    let line = |one: Changed<'_>| {
+        format!("\n{} of {}: expected {}, found {}", one.nevra, one.repository, one.expected, one.found)
+    };
+    let lines: String = lock.changed(new).map(line).collect();
     if lines.is_empty() {
         return Ok(());
     }
@@ -167,13 +164,7 @@ fn read(path: &str) -> Result<String, Failure> {
 
 fn in_text(universe: &Universe, solution: &Solution) -> String {
     let line = |chosen: &bedplate_solve::Chosen| {
-        let why = match &chosen.why {
-            Why::Requested { item } => format!("asked for as {item}"),
-            Why::Required { by, capability } => format!("{} requires {capability}", universe.package(*by)),
-            Why::Recommended { by, capability } => format!("{} recommends {capability}", universe.package(*by)),
-            Why::KeptBySearch => "there is no answer without it".to_owned(),
-        };
-        format!("{}\t{}\t{why}\n", chosen.nevra, chosen.repository)
+        format!("{}\t{}\t{}\n", chosen.nevra, chosen.repository, chosen.why.describe(universe))
     };
     solution.packages().iter().map(line).collect()
 }

@@ -1,120 +1,12 @@
 //! Builds, from specs to packages in a repository, with the real seed in the real sandbox.
-//!
-//! The store with the seed lies in the target folder and is shared by all tests: the first one fills it, and a second run of the
-//! tests finds it there.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::support::{Answer, PROGRAM, TestEnv};
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-/// The store of all tests.
-fn shared_store() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
-}
-
-/// A folder with specs, and how they are built.
-struct World {
-    env: TestEnv,
-    store: PathBuf,
-}
-
-/// A spec without compiled code: tags, build, install and check are given.
-fn spec(name: &str, tags: &str, build: &str, install: &str, check: &str) -> String {
-    let mut text =
-        format!("Name: {name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n{tags}");
-    let _ = write!(
-        text,
-        "%description\nText.\n%build\n{build}\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n{install}\n"
-    );
-    if !check.is_empty() {
-        let _ = write!(text, "%check\n{check}\n");
-    }
-    let _ =
-        write!(text, "%files\n/usr/share/{name}\n%changelog\n* Mon Nov 02 2026 A <a@example.org> - 1.0-1\n- One.\n");
-    text
-}
-
-impl World {
-    fn new() -> Self {
-        Self { env: TestEnv::new(), store: shared_store() }
-    }
-
-    fn add(&self, name: &str, text: &str) {
-        self.env.write(&format!("specs/{name}/{name}.spec"), text);
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.env.command(&[]);
-        command
-            .env_remove("BEDPLATE_RPM_CONFIG")
-            .args(arguments)
-            .args(["--seed", &format!("{ROOT}/toolkit/seed/debian-trixie.toml")])
-            .args(["--policy", &format!("{ROOT}/toolkit/macros")])
-            .arg("--store")
-            .arg(&self.store);
-        command
-    }
-
-    /// A command that needs the store alone.
-    fn command_of(&self, arguments: &[&str]) -> Command {
-        let mut command = self.env.command(arguments);
-        command.arg("--store").arg(&self.store);
-        command
-    }
-
-    fn build(&self, arguments: &[&str]) -> Answer {
-        let mut all = vec!["build", "--key", "key.asc", "--events", "events.jsonl"];
-        all.extend(arguments);
-        self.env.answer(self.command(&all))
-    }
-
-    /// What became of each node of the last build, `KIND NAME`: `done`, `cached`, `failed`, …
-    fn ended(&self) -> BTreeMap<String, String> {
-        let text = std::fs::read_to_string(self.env.path().join("events.jsonl")).unwrap();
-        let (mut names, mut ended) = (BTreeMap::new(), BTreeMap::new());
-        for line in text.lines() {
-            let event: Value = serde_json::from_str(line).unwrap();
-            let node = event["node"].as_u64();
-            match event["event"].as_str().unwrap() {
-                "node_state" => {
-                    let name = format!("{} {}", event["kind"].as_str().unwrap(), event["name"].as_str().unwrap());
-                    names.insert(node, name.clone());
-                    ended
-                        .entry(name)
-                        .or_insert_with(String::new)
-                        .clone_from(&event["state"].as_str().unwrap().to_owned());
-                }
-                "node_finished" if event["cached"] == true => {
-                    ended.insert(format!("cached {}", names[&node]), String::new());
-                }
-                _ => {}
-            }
-        }
-        let cached: Vec<String> =
-            ended.keys().filter_map(|key| key.strip_prefix("cached ")).map(str::to_owned).collect();
-        ended.retain(|key, _| !key.starts_with("cached "));
-        for name in cached {
-            ended.insert(name, "cached".to_owned());
-        }
-        ended.retain(|key, _| key.starts_with("build ") || key.starts_with("check "));
-        ended
-    }
-
-    #[track_caller]
-    fn assert_ended(&self, wanted: &[(&str, &str)]) {
-        let wanted: BTreeMap<String, String> =
-            wanted.iter().map(|(node, state)| ((*node).to_owned(), (*state).to_owned())).collect();
-        assert_eq!(self.ended(), wanted);
-    }
-}
+use crate::build_world::{World, chain_of_specs, repository, spec, world_with_its_own_store};
+use crate::support::PROGRAM;
 
 /// A library of data and a program that is built from it.
 fn two_specs(world: &World) {
@@ -243,22 +135,6 @@ fn what_a_build_must_not_do_fails_and_is_named() {
     assert!(["done", "cached"].contains(&world.ended()["build tcp-check"].as_str()));
 }
 
-/// The files of a repository by name.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
-            if entry.file_type().unwrap().is_dir() {
-                open.push(entry.path());
-            } else {
-                found.insert(entry.path().display().to_string(), std::fs::read(entry.path()).unwrap());
-            }
-        }
-    }
-    found
-}
-
 #[test]
 fn requirements_that_a_build_generates_are_built_first() {
     let world = World::new();
@@ -296,33 +172,6 @@ fn mistakes_are_told_before_anything_starts() {
     assert!(!answer.stderr.contains("started"), "{}", answer.stderr);
     world.env.write("specs/a/missing.txt", "x");
     world.build(&["--all"]).exits(2).says("`nowhere`");
-    assert!(files(&world.env.path().join("specs")).len() == 2);
-}
-
-/// A world with a store of its own, which begins as the shared one: hard links, as nothing in a store is changed in place.
-fn world_with_its_own_store() -> World {
-    let warm = World::new();
-    warm.add("warm", &spec("warm", "", "true", "", ""));
-    warm.build(&["--all"]).exits(0);
-    let world = World { env: TestEnv::new(), store: PathBuf::new() };
-    let store = world.env.path().join("own store");
-    std::fs::create_dir_all(store.join("work")).unwrap();
-    for entry in std::fs::read_dir(shared_store()).unwrap().flatten().filter(|entry| entry.file_name() != "work") {
-        let copied = Command::new("cp").args(["-al", "--"]).arg(entry.path()).arg(&store).status().unwrap();
-        assert!(copied.success());
-    }
-    World { store, ..world }
-}
-
-/// Some specs that take a moment each and need each other.
-fn chain_of_specs(world: &World, own: &str) {
-    for number in 1..=4 {
-        let needs = if number == 1 { String::new() } else { format!("BuildRequires: part{}\n", number - 1) };
-        let build = format!("sleep 0.3; echo {own} > made; head -c 300000 /dev/zero | tr '\\0' x >> made");
-        let name = format!("part{number}");
-        let install = format!("cp made %{{buildroot}}/usr/share/{name}/");
-        world.add(&name, &spec(&name, &needs, &build, &install, "sleep 0.2"));
-    }
 }
 
 #[test]
@@ -371,43 +220,4 @@ fn two_builds_at_once_share_a_store() {
     }
     let (one, two) = (repository(&world.env.path().join("one")), repository(&world.env.path().join("two")));
     assert!(one == two && one.len() > 8, "{:?}", one.keys());
-}
-
-/// The files of a repository, by their paths in it.
-fn repository(out: &Path) -> BTreeMap<String, Vec<u8>> {
-    let root = out.join("repository");
-    let cut = root.display().to_string();
-    files(&root).into_iter().map(|(path, bytes)| (path[cut.len()..].to_owned(), bytes)).collect()
-}
-
-#[test]
-fn path_date_and_jobs_change_no_bit() {
-    let (one, two) = (world_with_its_own_store(), world_with_its_own_store());
-    let own = one.env.path().display().to_string();
-    let key = one.env.path().join("shared-key.asc").display().to_string();
-    Command::new(PROGRAM).args(["key", "create", "--key", &key]).env("HOME", one.env.path()).output().unwrap();
-    for world in [&one, &two] {
-        chain_of_specs(world, &own);
-        let build = "date > when; nproc > /dev/null; hostname >> when; id -un >> when; touch a b c; ls > list";
-        let install = "cp when list %{buildroot}/usr/share/facts/\ngzip -nk %{buildroot}/usr/share/facts/list";
-        world.add("facts", &spec("facts", "", build, install, ""));
-        // What a script asks of the clock is the script's fault; all else has to be the same.
-        let text = std::fs::read_to_string(world.env.path().join("specs/facts/facts.spec")).unwrap();
-        world.add("facts", &text.replace("date >", "date -u -d @${SOURCE_DATE_EPOCH} >"));
-    }
-    let build = |world: &World, jobs: &str, date: &str| {
-        let mut command = Command::new("faketime");
-        let inner = world.command(&["build", "--all", "--key", &key, "-j", jobs]);
-        command.arg(date).arg(inner.get_program()).args(inner.get_args()).current_dir(world.env.path());
-        command.env("HOME", world.env.path());
-        world.env.answer(command).exits(0);
-    };
-    build(&one, "1", "2027-01-02 03:04:05");
-    build(&two, "4", "2031-10-11 12:13:14");
-    let (first, second) = (repository(&one.env.path().join("out")), repository(&two.env.path().join("out")));
-    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
-    for (path, bytes) in &first {
-        assert!(bytes == &second[path], "{path} differs");
-    }
-    assert!(first.len() > 12);
 }

@@ -168,3 +168,31 @@ fn specs_are_counted() {
     env.run(&["spec", "lint", "."]).exits(2).says("3 specs, 2 bad: 2 errors, 0 warnings");
     env.run(&["spec", "lint", "nosuch.spec"]).exits(2).says("unable to open nosuch.spec");
 }
+
+/// `%{expand:%name_%{kind}}` puts a name together: half of it is no macro that is missing. A whole one still is.
+#[test]
+fn half_a_name_in_expand_is_not_missing() {
+    let env = TestEnv::new();
+    let define = "%define kind git\n%define setup_git(q) text\n";
+    for (call, wanted) in
+        [("%{expand:%setup_%{kind} -q}", None), ("%{expand:%absent_%{kind}}", Some("`%{absent_git}`"))]
+    {
+        env.write("a.spec", format!("{define}{}%build\n{call}\n", good("a")));
+        let found = env.run(&["spec", "lint", "--json", "a.spec"]).exits(0).json();
+        let said: Vec<&str> = found.iter().filter_map(|one| one["message"].as_str()).collect();
+        let wanted: Vec<String> = wanted.into_iter().map(|name| format!("macro {name} is not defined")).collect();
+        assert_eq!(said, wanted, "{call}");
+    }
+}
+
+#[test]
+fn a_built_in_of_a_later_rpm_is_named() {
+    let env = TestEnv::new();
+    env.write("a.spec", format!("Source0: a.tar\n{}%prep\n%setup -n %{{gsub a b c}}\n", good("a")));
+    let found = env.run(&["spec", "lint", "--json", "--dialect", "4.18", "a.spec"]).exits(2).json();
+    for code in ["unterminated-macro", "undefined-macro"] {
+        let one = found.iter().find(|one| one["code"] == code).unwrap_or_else(|| panic!("no {code}: {found:?}"));
+        assert!(one["hint"].as_str().unwrap().contains("--dialect 4.20"), "{one}");
+    }
+    env.run(&["spec", "lint", "--dialect", "4.20", "a.spec"]).exits(0).says("0 errors, 0 warnings");
+}

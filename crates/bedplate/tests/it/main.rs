@@ -3,12 +3,17 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why, and the conformance test shows differences")]
 
 mod build;
+mod build_again;
+mod build_prebuilt;
+mod build_user;
+mod build_world;
 mod chain;
 mod conformance;
 mod expand;
 mod graph;
 mod help;
 mod hostile;
+mod image;
 mod lint;
 mod macros;
 mod output;

@@ -106,3 +106,14 @@ fn a_list_is_not_touched_if_its_file_cannot_be_had() {
     assert_eq!(std::fs::read_to_string(env.path().join("specs/a/a.sources.toml")).unwrap(), before);
     env.run(&["source", "update"]).exits(2).says("required arguments were not provided");
 }
+
+#[test]
+fn specs_are_read_with_the_macros_of_the_distribution() {
+    let env = TestEnv::new();
+    env.write("specs/a/a.spec", spec("a", "Source0: %{our_file}-%{gsub 1.0 %. _}.txt\n"));
+    env.write("specs/a/odd-1_0.txt", "x");
+    env.write("policy/macros.ours", "%our_file odd\n");
+    env.run(&["source", "list", "--policy", "policy"])
+        .exits(0)
+        .prints("a  odd-1_0.txt         1 B  here     the folder of the spec\n");
+}

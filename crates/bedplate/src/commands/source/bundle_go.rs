@@ -18,7 +18,7 @@ use crate::units::show_bytes;
 /// Makes the vendor archive of a spec, and pins it.
 pub(super) fn run(args: &BundleGoArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let names = std::slice::from_ref(&args.name);
-    let selection = Selection::load(names, &args.specs, &args.macros, ui)?;
+    let selection = Selection::load(names, &args.files, ui)?;
     let Some(package) = selection.packages.first() else { return Ok(Outcome::BadInput) };
     let store = store::open(&args.store)?;
     let apt = super::apt(&store)?;

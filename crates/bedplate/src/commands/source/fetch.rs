@@ -3,33 +3,27 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bedplate_diag::Category;
-use bedplate_source::{Failure as Missing, FetchOptions, Step};
+use bedplate_source::{Failure as Missing, Step};
 
 use super::selection::Selection;
-use super::{http_options, tell};
+use super::tell;
 use crate::cli::FetchArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
+use crate::spec_sources::fetch_options;
 use crate::store;
 use crate::ui::Ui;
 use crate::units::show_bytes;
 
 /// Gets all files into the store.
 pub(super) fn run(args: &FetchArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let selection = Selection::load(&args.source.names, &args.source.specs, &args.source.macros, ui)?;
+    let selection = Selection::load(&args.source.names, &args.source.files, ui)?;
     if !selection.check(ui) {
         return Ok(Outcome::BadInput);
     }
     let store = store::open(&args.source.store)?;
     let apt = super::apt(&store)?;
-    let options = FetchOptions {
-        offline: args.offline,
-        lookaside: args.lookaside.clone(),
-        apt: Some(&apt),
-        partial: store.path().join("downloads"),
-        jobs: args.jobs,
-        http: http_options(),
-    };
+    let options = fetch_options(&args.network, &store, &apt, args.jobs);
     let counter = ui.counter("");
     let (fetched, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let result = bedplate_source::fetch(&store, &selection.packages, &options, &|package, file, step| {

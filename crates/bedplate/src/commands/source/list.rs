@@ -13,7 +13,7 @@ use crate::units::show_bytes;
 /// Prints all files.
 pub(super) fn run(args: &ListSourcesArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let source = &args.source;
-    let selection = Selection::load(&source.names, &source.specs, &source.macros, ui)?;
+    let selection = Selection::load(&source.names, &source.files, ui)?;
     let store = store::open(&source.store)?;
     let mut rows = Vec::new();
     for package in &selection.packages {

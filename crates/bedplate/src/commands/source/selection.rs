@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
-use bedplate_diag::{Diagnostic, Severity, SourceId, Sources, nearest};
-use bedplate_source::{LoadError, Package, SourceList, SpecFile, tag_span};
+use bedplate_diag::{Diagnostic, Severity, Sources, nearest};
+use bedplate_source::{Package, SpecFile};
 use bedplate_spec::Evaluation;
 
-use crate::cli::{MacroArgs, SpecPaths};
+use crate::cli::SpecFilesArgs;
 use crate::commands::spec::evaluate;
 use crate::outcome::Failure;
 use crate::output::many;
+use crate::policy::Policy;
 use crate::settings::{SpecPath, World, spec_paths};
+use crate::spec_sources::{named_files, with_list};
 use crate::ui::Ui;
+use crate::workspace::{existing, moved};
 
 /// Packages, and the texts that their places are in.
 pub(super) struct Selection {
@@ -32,14 +35,10 @@ struct Read {
 
 impl Selection {
     /// Reads the specs of some names, or all, and their lists; what is wrong with those is reported.
-    pub(super) fn load(names: &[String], specs: &[String], macros: &MacroArgs, ui: &Ui) -> Result<Self, Failure> {
-        let missing: Vec<&str> = specs.iter().map(String::as_str).filter(|path| !Path::new(path).exists()).collect();
-        if !missing.is_empty() {
-            return Err(Failure::input(format!("no such file or folder: {}", missing.join(", ")))
-                .hint("`--specs` names a folder of specs; without it, that is `specs` in the working directory"));
-        }
-        let world = World::new(macros, ui)?;
-        let paths = SpecPaths { paths: specs.to_vec(), list: None, root: None, passes: 1, jobs: None };
+    pub(super) fn load(names: &[String], specs: &SpecFilesArgs, ui: &Ui) -> Result<Self, Failure> {
+        // As for a graph, the macros of the machine's rpm have to do below those of the distribution: nothing is fetched for it.
+        let world = World::with_policy(&specs.macros, &Policy::of(specs)?, ui)?;
+        let paths = existing(&specs.specs)?;
         let all = chosen(spec_paths(&paths)?, names)?;
         let mut selection = Self { packages: Vec::new(), sources: world.config.sources(), bad: 0 };
         let mut wrong = Vec::new();
@@ -47,26 +46,15 @@ impl Selection {
             let here = selection.sources.absorb(read.sources);
             if !read.mistakes.is_empty() {
                 selection.bad += 1;
-                wrong.extend(read.mistakes.into_iter().map(|mut one| {
-                    one.span = one.span.map(&here);
-                    one.notes.iter_mut().for_each(|note| note.span = note.span.map(&here));
-                    one
-                }));
+                wrong.extend(read.mistakes.into_iter().map(|mistake| moved(mistake, &here)));
                 return Ok(());
             }
-            let folder = Path::new(&read.folder);
-            match SourceList::load(folder, &read.name, &mut selection.sources) {
-                Ok(list) => {
-                    let files = read.files.into_iter().map(|file| SpecFile { span: file.span.map(&here), ..file });
-                    selection.packages.push(Package::new(read.name, folder, files.collect(), list));
-                }
-                Err(LoadError::Mistakes { mistakes, .. }) => {
+            let files = read.files.into_iter().map(|file| SpecFile { span: file.span.map(&here), ..file }).collect();
+            match with_list(&read.name, Path::new(&read.folder), files, &mut selection.sources)? {
+                Ok(package) => selection.packages.push(package),
+                Err(mistakes) => {
                     selection.bad += 1;
                     wrong.extend(mistakes);
-                }
-                Err(error @ LoadError::Io { .. }) => {
-                    let why = std::error::Error::source(&error).map(|why| format!(": {why}")).unwrap_or_default();
-                    return Err(Failure::environment(format!("{error}{why}")));
                 }
             }
             Ok(())
@@ -118,16 +106,7 @@ fn read(path: &SpecPath, found: Evaluation) -> Read {
         .into_iter()
         .filter(|one| !is_good && matches!(one.severity, Severity::Error | Severity::Passed))
         .collect();
-    let text = found.sources.iter().position(|source| source.name() == path.shown);
-    let text = text.map(|at| SourceId(u32::try_from(at).unwrap_or(u32::MAX)));
-    // As people count, not as rpm keeps them.
-    let mut all: Vec<_> = found.spec.sources.iter().collect();
-    all.sort_by_key(|source| (source.is_patch, source.number));
-    let files = all.into_iter().map(|source| SpecFile {
-        name: source.name.clone(),
-        location: source.full.clone(),
-        span: text.and_then(|text| tag_span(&found.sources, text, source.number, source.is_patch)),
-    });
+    let files = named_files(&found.spec, &path.shown, &found.sources).into_iter().map(Into::into);
     // The folder as the user wrote it: paths in messages are those that he knows.
     let folder = Path::new(&path.shown).parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).to_string_lossy().into_owned();

@@ -1,30 +1,24 @@
 //! `bedplate source update`.
 
 use bedplate_diag::Category;
-use bedplate_source::{Change, Failure as Missing, FetchOptions, UpdateError};
+use bedplate_source::{Change, Failure as Missing, UpdateError};
 
 use super::selection::Selection;
-use super::{http_options, tell};
-use crate::cli::UpdateArgs;
+use super::tell;
+use crate::cli::{NetworkArgs, UpdateArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, many};
+use crate::spec_sources::fetch_options;
 use crate::store;
 use crate::ui::Ui;
 use crate::units::show_bytes;
 
 /// Writes lists anew. A list whose files cannot all be had stays as it is.
 pub(super) fn run(args: &UpdateArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let selection = Selection::load(&args.names, &args.specs, &args.macros, ui)?;
+    let selection = Selection::load(&args.names, &args.files, ui)?;
     let store = store::open(&args.store)?;
     let apt = super::apt(&store)?;
-    let options = FetchOptions {
-        offline: false,
-        lookaside: Vec::new(),
-        apt: Some(&apt),
-        partial: store.path().join("downloads"),
-        jobs: 1,
-        http: http_options(),
-    };
+    let options = fetch_options(&NetworkArgs::default(), &store, &apt, 1);
     let (mut missing, mut changed, mut bad) = (Vec::new(), 0, selection.bad);
     for package in &selection.packages {
         let path = package.list_path();

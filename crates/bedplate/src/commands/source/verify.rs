@@ -12,7 +12,7 @@ use crate::ui::Ui;
 
 /// Hashes all files again.
 pub(super) fn run(args: &SourceArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let selection = Selection::load(&args.names, &args.specs, &args.macros, ui)?;
+    let selection = Selection::load(&args.names, &args.files, ui)?;
     let store = store::open(&args.store)?;
     let found: Result<Vec<_>, _> =
         selection.packages.par_iter().map(|package| bedplate_source::verify(&store, package)).collect();

@@ -4,48 +4,7 @@
 //! change, so the build is given the spec without it. Only lines are taken out that rpm itself passes over; a comment in a script
 //! belongs to the script.
 
-/// Sections in which rpm passes over comments and empty lines.
-const TAG_SECTIONS: [&str; 4] = ["package", "files", "sourcelist", "patchlist"];
-
-/// Words that begin a section in which every line counts (`build/parseSpec.c`, `partList`).
-const TEXT_SECTIONS: [&str; 36] = [
-    "description",
-    "changelog",
-    "prep",
-    "generate_buildrequires",
-    "conf",
-    "build",
-    "install",
-    "check",
-    "clean",
-    "pre",
-    "post",
-    "preun",
-    "postun",
-    "pretrans",
-    "posttrans",
-    "preuntrans",
-    "postuntrans",
-    "verifyscript",
-    "triggerprein",
-    "triggerin",
-    "triggerun",
-    "triggerpostun",
-    "trigger",
-    "filetriggerin",
-    "filetriggerun",
-    "filetriggerpostun",
-    "filetrigger",
-    "transfiletriggerin",
-    "transfiletriggerun",
-    "transfiletriggerpostun",
-    "transfiletrigger",
-    "preamble",
-    "end",
-    "sepolicy",
-    "verify",
-    "buildsystem",
-];
+use crate::parser::{PARTS, Part};
 
 /// A spec without the comments and empty lines of its tags and file lists.
 pub fn spec(text: &[u8]) -> Vec<u8> {
@@ -81,11 +40,8 @@ fn strip(text: &[u8], has_sections: bool) -> Vec<u8> {
 fn section(line: &[u8]) -> Option<bool> {
     let word = line.strip_prefix(b"%")?;
     let end = word.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(word.len());
-    let word = std::str::from_utf8(&word[..end]).ok()?;
-    if TAG_SECTIONS.contains(&word) {
-        return Some(true);
-    }
-    TEXT_SECTIONS.contains(&word).then_some(false)
+    let (_, part, _) = PARTS.iter().find(|(name, ..)| name.as_bytes()[1..].eq_ignore_ascii_case(&word[..end]))?;
+    Some(matches!(part, Part::Preamble | Part::Files | Part::SourceList | Part::PatchList))
 }
 
 /// How many more braces of macro calls a line opens than it closes. Plain braces count only within a call, as for rpm.

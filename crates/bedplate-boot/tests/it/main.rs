@@ -1,0 +1,6 @@
+//! What other tools think of what we make.
+
+mod initramfs;
+mod support;
+mod uki;
+mod vm;

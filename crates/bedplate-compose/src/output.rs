@@ -1,0 +1,171 @@
+//! Writes the image in its forms, and what it says of itself.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use bedplate_cas::Digest;
+use bedplate_disk::{Format, Packing, Target, WriteOptions, write_all};
+use bedplate_image_config::{ImageConfig, OutputFormat, Qcow2Compression};
+use bedplate_tree::FileTree;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use crate::compose::{Drive, show};
+use crate::manifest::{Manifest, OutputFacts};
+use crate::step::Steps;
+use crate::{ComposeError, Request, Timing, container};
+
+/// What the names of an image's files begin with.
+pub(crate) fn name_of(config: &ImageConfig) -> String {
+    if let Some(name) = &config.output.name {
+        return name.to_string();
+    }
+    match &config.image_version {
+        Some(version) => format!("{}-{version}", *config.name),
+        None => config.name.to_string(),
+    }
+}
+
+/// The format of a disk, as its writer has it, and how it is packed.
+fn disk_format(format: OutputFormat, config: &ImageConfig) -> Option<(Format, Option<Packing>)> {
+    Some(match format {
+        OutputFormat::Raw => (Format::Raw, None),
+        OutputFormat::RawZst => (Format::RawZstd, u32::try_from(config.output.raw_zst.level.0).ok().map(Packing::Zstd)),
+        OutputFormat::VhdFixed => (Format::VhdFixed, None),
+        OutputFormat::VhdDynamic => (Format::VhdDynamic, None),
+        OutputFormat::Vhdx => (Format::Vhdx, None),
+        OutputFormat::Qcow2 => {
+            let packing = match *config.output.qcow2.compression {
+                Qcow2Compression::None => None,
+                Qcow2Compression::Zlib => Some(Packing::Zlib(0)),
+                Qcow2Compression::Zstd => Some(Packing::Zstd(0)),
+            };
+            (Format::Qcow2, packing)
+        }
+        OutputFormat::Oci | OutputFormat::DockerArchive | OutputFormat::Tar | OutputFormat::Directory => return None,
+    })
+}
+
+/// The name of the file or folder of a format.
+fn file_name(name: &str, format: OutputFormat, config: &ImageConfig) -> String {
+    let both_vhd = config.output.formats.iter().any(|one| **one == OutputFormat::VhdFixed);
+    match (format, disk_format(format, config)) {
+        (OutputFormat::VhdDynamic, _) if both_vhd => format!("{name}.dynamic.vhd"),
+        (_, Some((disk, _))) => format!("{name}.{}", disk.extension()),
+        (OutputFormat::Oci, _) => format!("{name}.oci"),
+        (OutputFormat::DockerArchive, _) => format!("{name}.docker.tar"),
+        (OutputFormat::Tar, _) => format!("{name}.tar{}", container::tar_compression(config).suffix()),
+        (_, None) => format!("{name}.root"),
+    }
+}
+
+/// Writes all forms, the list of files and the manifest, which comes last: where it is, the image is whole.
+pub(crate) fn write(
+    request: &Request<'_>,
+    tree: &FileTree,
+    drive: Option<&Drive>,
+    mut manifest: Manifest,
+    steps: &Steps<'_>,
+) -> Result<(Manifest, PathBuf), ComposeError> {
+    let (config, folder) = (request.config, request.output);
+    let name = name_of(config);
+    fs::create_dir_all(folder).map_err(ComposeError::io("make the folder", folder))?;
+    let manifest_path = folder.join(format!("{name}.manifest.json"));
+    // The old manifest does not describe what is written now.
+    match fs::remove_file(&manifest_path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(ComposeError::io("replace", &manifest_path)(error));
+        }
+        _ => {}
+    }
+    let mut targets = Vec::new();
+    for format in request.formats {
+        if let Some((disk, packing)) = disk_format(*format, config) {
+            let path = folder.join(file_name(&name, *format, config));
+            targets.push((*format, Target { path, format: disk, packing }));
+        }
+    }
+    if let (Some(drive), false) = (drive, targets.is_empty()) {
+        let all: Vec<Target> = targets.iter().map(|(_, target)| target.clone()).collect();
+        let epoch = u64::try_from(request.epoch).unwrap_or_default();
+        let options = WriteOptions { epoch, identity: drive.guid };
+        steps.run(
+            "disk",
+            || write_all(&drive.disk, &all, options),
+            |()| format!("{} as {}", show(drive.disk.size()), words(targets.iter().map(|(format, _)| format.word()))),
+        )?;
+    }
+    let facts: Vec<Result<OutputFacts, ComposeError>> =
+        targets.par_iter().map(|(format, target)| file_facts(*format, &target.path)).collect();
+    for one in facts {
+        manifest.outputs.push(one?);
+    }
+    for format in request.formats.iter().copied().filter(|format| !format.is_disk()) {
+        let path = folder.join(file_name(&name, format, config));
+        let written = steps.run(
+            format.word(),
+            || container::write(request, tree, format, &path),
+            |written| match written.lacks.as_slice() {
+                [] => "done".to_owned(),
+                lacks => format!("it lacks what only root can give: {}", lacks.join(", ")),
+            },
+        )?;
+        manifest.outputs.push(match format {
+            OutputFormat::Tar | OutputFormat::DockerArchive => file_facts(format, &path)?,
+            _ => OutputFacts {
+                format: format.word().to_owned(),
+                file: file_name(&name, format, config),
+                size: None,
+                sha256: written.sha256,
+            },
+        });
+    }
+    let list = folder.join(format!("{name}.files.zst"));
+    let packed = zstd::encode_all(tree.to_manifest().as_bytes(), 9).map_err(ComposeError::io("pack", &list))?;
+    replace(&list, &packed)?;
+    let mut text = serde_json::to_string_pretty(&manifest).expect("texts and numbers are JSON");
+    text.push('\n');
+    replace(&manifest_path, text.as_bytes())?;
+    Ok((manifest, manifest_path))
+}
+
+fn words<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn file_facts(format: OutputFormat, path: &Path) -> Result<OutputFacts, ComposeError> {
+    let failed = || ComposeError::io("read", path);
+    let mut file = File::open(path).map_err(failed())?;
+    let (mut hasher, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut buffer).map_err(failed())?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&buffer[..count]);
+        size += count as u64;
+    }
+    let hash = Digest { hash: hasher.finalize().into(), size };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(OutputFacts { format: format.word().to_owned(), file: name, size: Some(size), sha256: Some(hash.hex()) })
+}
+
+/// Writes a small file as a whole.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), ComposeError> {
+    let beside = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(ComposeError::io("write", path))
+}
+
+/// How long the steps took goes beside the manifest, which is the same each time.
+pub(crate) fn write_timings(manifest: &Path, timings: &[Timing], seconds: f64) -> Result<(), ComposeError> {
+    let name = manifest.file_name().unwrap_or_default().to_string_lossy().replace(".manifest.json", ".timings.json");
+    let text = serde_json::json!({"version": 1, "seconds": seconds, "steps": timings});
+    replace(&manifest.with_file_name(name), format!("{text:#}\n").as_bytes())
+}

@@ -1,0 +1,446 @@
+//! From the tree to the partitions of a disk: file systems, hash trees, what boots.
+//!
+//! ```text
+//! tree ─split by mount points─▶ tree of each partition ─▶ file system ─▶ hash tree ─▶ root hash
+//!                                                                                       │
+//!                    EFI system partition ◀─ unified kernel image ◀─ command line ◀─────┘
+//! ```
+
+use std::path::PathBuf;
+
+use bedplate_cas::{Digest, Store};
+use bedplate_diag::{Diagnostic, Span};
+use bedplate_disk::{
+    Attributes, Disk, DiskSize, LayoutRequest, PartitionRequest, PartitionSize as DiskPartitionSize,
+    PartitionType as Type, RootHash, Salt, Source, Uuid, VerityNames, VerityRequest, content_uuid, layout,
+    write_verity,
+};
+use bedplate_filesystem::{
+    ErofsCompression, ErofsOptions, Ext4Options, FilesystemError, FilesystemKind as Kind, Request, Size, VfatOptions,
+    XfsOptions, make,
+};
+use bedplate_image_config::{
+    Compression, DiskSize as WantedDiskSize, FilesystemKind, ImageConfig, PartitionSize, PartitionType,
+    PlannedPartition, Slack, Verity,
+};
+use bedplate_tree::{Entry, FileTree, Kind as EntryKind, TreePath};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::cache::{Made, StepKey, cached};
+use crate::{ComposeError, Workshop};
+
+/// A partition with all that is in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Partition {
+    pub(crate) plan: PlannedPartition,
+    pub(crate) guid: Uuid,
+    /// Its bytes: a file of the store or of the work folder; none: zeros.
+    pub(crate) content: Option<PathBuf>,
+    /// The digest of the file system.
+    pub(crate) digest: Option<Digest>,
+    /// How many bytes that is.
+    pub(crate) length: u64,
+    /// Bytes that are in use, if it is a file system.
+    pub(crate) used: u64,
+    pub(crate) root_hash: Option<RootHash>,
+}
+
+/// A partition, as the manifest has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartitionFacts {
+    /// Its name in the table.
+    pub label: String,
+    /// What it is for, in the words of the image config.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its unique GUID.
+    pub guid: String,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Its bytes.
+    pub size: u64,
+    /// What is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filesystem: Option<String>,
+    /// Bytes that are in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
+    /// Where it is mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<String>,
+    /// Whether it is only read.
+    pub read_only: bool,
+    /// The root hash that protects it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_hash: Option<String>,
+}
+
+/// Names that follow from what the image is: the same image has the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity(Digest);
+
+impl Identity {
+    /// Of a tree and of how it is stored.
+    pub(crate) fn of(tree: &FileTree, config: &ImageConfig) -> Self {
+        let text =
+            format!("{}\n{:?}", tree.to_manifest(), config.storage.layout().iter().map(described).collect::<Vec<_>>());
+        Self(Digest::of(text.as_bytes()))
+    }
+
+    pub(crate) fn uuid(&self, what: &str) -> Uuid {
+        content_uuid(&[&self.0.hash, what.as_bytes()])
+    }
+}
+
+/// What of a partition is in its name: all but its places in the config.
+fn described(plan: &PlannedPartition) -> String {
+    format!("{} {} {} {:?}", plan.kind.word(), *plan.label, plan.size.value, plan.filesystem.value)
+}
+
+/// Where a partition is mounted, as a path of the tree.
+pub(crate) fn mount_of(plan: &PlannedPartition) -> Option<TreePath> {
+    plan.mount.as_ref().and_then(|mount| mount.as_str().parse().ok())
+}
+
+/// Makes the folders that file systems are mounted on, where the tree has none.
+pub(crate) fn add_mount_points(
+    tree: &mut FileTree,
+    plans: &[PlannedPartition],
+    epoch: i64,
+) -> Result<(), ComposeError> {
+    let origin = std::sync::Arc::from("bedplate: mount points");
+    for mount in plans.iter().filter_map(mount_of) {
+        let place = tree.resolve(&mount).unwrap_or(mount);
+        if tree.get(place.as_str()).is_none() {
+            tree.insert(place, Entry { mtime: epoch, ..Entry::new(EntryKind::Directory, 0o755, &origin) })?;
+        }
+    }
+    Ok(())
+}
+
+/// What of the tree is in a partition: all below its mount point, but for what other partitions have.
+fn content_of(tree: &FileTree, mount: &TreePath, plans: &[PlannedPartition]) -> FileTree {
+    let mut own = tree.subtree(mount);
+    for other in plans.iter().filter_map(mount_of).filter(|other| other != mount && other.is_below(mount)) {
+        let Some(inside) = other.below(mount) else { continue };
+        let below: Vec<TreePath> = own.children(&inside).map(|(path, _)| path.clone()).collect();
+        below.iter().for_each(|path| own.remove(path));
+    }
+    own
+}
+
+fn kind_of(plan: &PlannedPartition) -> Option<Kind> {
+    let level = |usual: u8| plan.format.compression_level.map_or(usual, |level| u8::try_from(level.0).unwrap_or(usual));
+    Some(match *plan.filesystem {
+        FilesystemKind::Erofs => Kind::Erofs(ErofsOptions {
+            compression: match plan.format.compression.map_or(Compression::Lz4hc, |found| *found) {
+                Compression::None => ErofsCompression::None,
+                // The fast search and the thorough one write the same format.
+                Compression::Lz4 => ErofsCompression::Lz4hc(1),
+                Compression::Lz4hc => ErofsCompression::Lz4hc(level(9)),
+                Compression::Zstd => ErofsCompression::Zstd(level(3)),
+            },
+        }),
+        FilesystemKind::Ext4 => Kind::Ext4(Ext4Options {
+            journal: plan.format.journal.map_or(!plan.is_read_only, |wanted| *wanted),
+            growable: matches!(*plan.size, PartitionSize::Grow(_)),
+        }),
+        FilesystemKind::Xfs => Kind::Xfs(XfsOptions {}),
+        FilesystemKind::Vfat => Kind::Vfat(VfatOptions {}),
+        FilesystemKind::Swap | FilesystemKind::None => return None,
+    })
+}
+
+/// How large a file system is before the disk has a say.
+fn size_of(plan: &PlannedPartition, tree: &FileTree) -> Size {
+    let slack = |slack: Slack| match slack {
+        Slack::Size(size) => size.bytes(),
+        Slack::Percent(percent) => tree.size() / 100 * u64::from(percent),
+    };
+    match *plan.size {
+        // Nobody writes to it: the partition is that large, and what is in it is as small as it is.
+        PartitionSize::Fixed(_) if *plan.filesystem == FilesystemKind::Erofs => Size::Minimal { slack: 0 },
+        PartitionSize::Fixed(size) => Size::Fixed(size.bytes() / 4096 * 4096),
+        PartitionSize::Minimal(more) | PartitionSize::Grow(more) => Size::Minimal { slack: slack(more) },
+    }
+}
+
+/// Makes the file systems of all partitions that are mounted and no boot partition, and the hash trees that protect them.
+pub(crate) fn data_partitions(
+    shop: &Workshop<'_>,
+    tree: &FileTree,
+    plans: &[PlannedPartition],
+    identity: &Identity,
+) -> Result<Vec<Option<Partition>>, ComposeError> {
+    let made: Vec<Result<Option<Partition>, ComposeError>> =
+        plans.par_iter().map(|plan| data_partition(shop, tree, plan, plans, identity)).collect();
+    let mut partitions = collect(made)?;
+    // A hash tree stands beside what it protects.
+    for at in 0..plans.len() {
+        let data = match plans[at].kind {
+            PartitionType::RootVerity => PartitionType::Root,
+            PartitionType::UsrVerity => PartitionType::Usr,
+            _ => continue,
+        };
+        let Some(data) = plans.iter().position(|plan| plan.kind == data && *plan.verity != Verity::Off) else {
+            continue;
+        };
+        let Some(protected) = partitions[data].clone() else { continue };
+        let (tree_partition, root_hash) = hash_tree(shop, &plans[at], &protected)?;
+        let names = VerityNames::of(&root_hash);
+        partitions[data] = Some(Partition { guid: names.data, root_hash: Some(root_hash), ..protected });
+        partitions[at] = Some(Partition { guid: names.tree, root_hash: Some(root_hash), ..tree_partition });
+    }
+    Ok(partitions)
+}
+
+/// All results, or the first error that is not a mistake; mistakes are put together.
+fn collect<T>(results: Vec<Result<T, ComposeError>>) -> Result<Vec<T>, ComposeError> {
+    let (mut good, mut mistakes) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => good.push(one),
+            Err(ComposeError::Mistakes(found)) => mistakes.extend(found),
+            Err(error) => return Err(error),
+        }
+    }
+    if mistakes.is_empty() { Ok(good) } else { Err(ComposeError::Mistakes(mistakes)) }
+}
+
+fn data_partition(
+    shop: &Workshop<'_>,
+    tree: &FileTree,
+    plan: &PlannedPartition,
+    plans: &[PlannedPartition],
+    identity: &Identity,
+) -> Result<Option<Partition>, ComposeError> {
+    let guid = identity.uuid(&plan.label.to_string());
+    let empty =
+        Partition { plan: plan.clone(), guid, content: None, digest: None, length: 0, used: 0, root_hash: None };
+    match plan.kind {
+        // What these hold depends on the others.
+        PartitionType::Esp | PartitionType::RootVerity | PartitionType::UsrVerity => return Ok(None),
+        PartitionType::RootVeritySignature | PartitionType::UsrVeritySignature => {
+            let message = "the root hash cannot be signed: there is no key for it yet";
+            let mistake = Diagnostic::error("verity-signature", message).at(plan.span);
+            return Err(ComposeError::Mistakes(vec![mistake.hint("write `verity = \"hash\"`")]));
+        }
+        _ => {}
+    }
+    let Some(kind) = kind_of(plan) else { return Ok(Some(empty)) };
+    let content = match mount_of(plan) {
+        Some(mount) => content_of(tree, &tree.resolve(&mount).unwrap_or(mount), plans),
+        None => FileTree::new(),
+    };
+    let size = size_of(plan, &content);
+    let made = filesystem(shop, plan, kind, &content, size)?;
+    Ok(Some(Partition {
+        content: Some(made.path),
+        digest: Some(made.digest),
+        length: made.size,
+        used: made.used,
+        ..empty
+    }))
+}
+
+/// The EFI system partition.
+pub(crate) fn esp_partition(
+    shop: &Workshop<'_>,
+    plan: &PlannedPartition,
+    tree: &FileTree,
+    identity: &Identity,
+) -> Result<Partition, ComposeError> {
+    let kind = Kind::Vfat(VfatOptions {});
+    let made = filesystem(shop, plan, kind, tree, size_of(plan, tree))?;
+    Ok(Partition {
+        plan: plan.clone(),
+        guid: identity.uuid(&plan.label.to_string()),
+        content: Some(made.path),
+        digest: Some(made.digest),
+        length: made.size,
+        used: made.used,
+        root_hash: None,
+    })
+}
+
+/// A file system as a file.
+pub(crate) struct MadeFilesystem {
+    pub(crate) path: PathBuf,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) used: u64,
+}
+
+/// Makes a file system, or takes it out of the store if the same was made before.
+pub(crate) fn filesystem(
+    shop: &Workshop<'_>,
+    plan: &PlannedPartition,
+    kind: Kind,
+    tree: &FileTree,
+    size: Size,
+) -> Result<MadeFilesystem, ComposeError> {
+    let manifest = Digest::of(tree.to_manifest().as_bytes());
+    let label = filesystem_label(kind, &plan.label.to_string());
+    let uuid = content_uuid(&[&manifest.hash, kind.name().as_bytes(), label.as_bytes()]);
+    let key = StepKey::new("file system", 1)
+        .with("tree", manifest)
+        .with("kind", format!("{kind:?}"))
+        .with("label", &label)
+        .with("size", format!("{size:?}"))
+        .with("epoch", shop.epoch)
+        .with("tools", shop.tools_digest);
+    let mut was_there = true;
+    let (made, _) = cached(shop.store, &key, &["image"], || {
+        was_there = false;
+        let file = shop.work.path().join(format!("partition-{}", uuid.simple()));
+        let request = Request { tree, kind, label: &label, uuid: *uuid.as_bytes(), size, epoch: shop.epoch };
+        let made = make(&shop.filesystem_context(), &request, &file).map_err(|error| at_partition(error, plan))?;
+        let digest = shop.store.put_file(&file)?;
+        std::fs::remove_file(&file).map_err(ComposeError::io("remove", &file))?;
+        let facts = serde_json::json!({"size": made.size, "used": made.used});
+        Ok::<_, ComposeError>(Made { blobs: vec![("image", digest)], facts })
+    })?;
+    let digest = made.blob("image").ok_or(ComposeError::Cache)?;
+    let number = |name: &str| made.facts[name].as_u64().ok_or(ComposeError::Cache);
+    // What was just written need not be read again to know that it is whole.
+    let path = if was_there {
+        shop.store.path_of(&digest)?
+    } else {
+        shop.store.place_of(&digest).ok_or(ComposeError::Cache)?
+    };
+    Ok(MadeFilesystem { path, digest, size: number("size")?, used: number("used")? })
+}
+
+/// What the file system cannot hold or be is a mistake of the config, at its partition.
+fn at_partition(error: FilesystemError, plan: &PlannedPartition) -> ComposeError {
+    let mistake = |code, hint: &str| {
+        let diagnostic = Diagnostic::error(code, error.to_string()).at(plan.span);
+        ComposeError::Mistakes(vec![diagnostic.hint(hint)])
+    };
+    match &error {
+        FilesystemError::TooSmall { .. } => {
+            mistake("partition-too-small", "give the partition more room, or write `size = \"minimal\"`")
+        }
+        FilesystemError::Unsupported { .. } => {
+            mistake("filesystem-cannot", "choose another file system, or leave these files out")
+        }
+        FilesystemError::BadSize { .. } => mistake("bad-partition-size", "give the partition another size"),
+        FilesystemError::BadLabel { .. } => mistake("bad-filesystem-label", "give the partition another label"),
+        _ => ComposeError::Filesystem(error),
+    }
+}
+
+/// The label of a file system is that of its partition, as far as it has room.
+fn filesystem_label(kind: Kind, label: &str) -> String {
+    let (most, upper) = match kind {
+        Kind::Erofs(_) => (15, false),
+        Kind::Ext4(_) => (16, false),
+        Kind::Xfs(_) => (12, false),
+        Kind::Vfat(_) => (11, true),
+    };
+    let mut short = String::new();
+    for character in label.chars() {
+        let character = if upper { character.to_ascii_uppercase() } else { character };
+        let fits = !upper || character.is_ascii_alphanumeric() || "_- ".contains(character);
+        if fits && short.len() + character.len_utf8() <= most {
+            short.push(character);
+        }
+    }
+    short.trim().to_owned()
+}
+
+fn hash_tree(
+    shop: &Workshop<'_>,
+    plan: &PlannedPartition,
+    data: &Partition,
+) -> Result<(Partition, RootHash), ComposeError> {
+    let (Some(source), Some(digest)) = (&data.content, data.digest) else { return Err(ComposeError::Cache) };
+    let request = VerityRequest { salt: Salt::of(&digest.hash), uuid: content_uuid(&[b"verity", &digest.hash]) };
+    let target = shop.work.path().join(format!("verity-{}", plan.kind.word()));
+    let verity = write_verity(source, &target, &request)?;
+    let partition = Partition {
+        plan: plan.clone(),
+        guid: Uuid::nil(),
+        content: Some(target),
+        digest: None,
+        length: verity.tree_size,
+        used: verity.tree_size,
+        root_hash: None,
+    };
+    Ok((partition, verity.root_hash))
+}
+
+/// The disk, and the table as the manifest has it.
+pub(crate) fn disk(
+    config: &ImageConfig,
+    partitions: &[Partition],
+    identity: &Identity,
+) -> Result<(Disk, Vec<PartitionFacts>, Uuid), ComposeError> {
+    let guid = identity.uuid("disk");
+    let mut request = LayoutRequest::new(guid);
+    request.size = match *config.storage.size {
+        WantedDiskSize::Minimal => DiskSize::Minimal,
+        WantedDiskSize::Fixed(size) => DiskSize::Fixed(size.bytes()),
+    };
+    for one in partitions {
+        let mut attributes = Attributes::default();
+        if one.plan.is_read_only && one.plan.kind != PartitionType::Esp {
+            attributes = attributes.with(Attributes::READ_ONLY);
+        }
+        if matches!(*one.plan.size, PartitionSize::Grow(_)) {
+            attributes = attributes.with(Attributes::GROW_FILE_SYSTEM);
+        }
+        request.partitions.push(PartitionRequest {
+            kind: Type::named(one.plan.kind.word(), config.architecture.word())?,
+            guid: one.guid,
+            label: one.plan.label.to_string(),
+            attributes,
+            content: one.length,
+            size: match *one.plan.size {
+                PartitionSize::Fixed(size) => DiskPartitionSize::Fixed(size.bytes()),
+                PartitionSize::Minimal(_) => DiskPartitionSize::Content,
+                PartitionSize::Grow(_) => DiskPartitionSize::Grow { at_least: one.length },
+            },
+        });
+    }
+    let layout = layout(&request).map_err(|error| {
+        let place = |problem: &bedplate_disk::LayoutProblem| -> Span {
+            problem.partition().and_then(|at| partitions.get(at)).map_or(config.storage.size.span, |one| one.plan.span)
+        };
+        let mistakes = error.problems.iter().map(|problem| {
+            Diagnostic::error("partition-layout", problem.to_string())
+                .at(place(problem))
+                .hint("change `storage.size` or the sizes of partitions")
+        });
+        ComposeError::Mistakes(mistakes.collect())
+    })?;
+    let facts = partitions.iter().zip(&layout.table.partitions).map(|(one, place)| PartitionFacts {
+        label: place.label.clone(),
+        kind: one.plan.kind.word().to_owned(),
+        guid: place.guid.to_string(),
+        offset: place.offset,
+        size: place.length,
+        filesystem: kind_of(&one.plan).map(|kind| kind.name().to_owned()),
+        used: kind_of(&one.plan).map(|_| one.used),
+        mount: one.plan.mount.as_ref().map(ToString::to_string),
+        read_only: one.plan.is_read_only,
+        root_hash: one.root_hash.map(|hash| hash.to_string()),
+    });
+    let facts = facts.collect();
+    let contents =
+        partitions.iter().map(|one| one.content.clone().map(|path| Source::File { path, offset: 0 })).collect();
+    Ok((layout.disk(contents)?, facts, guid))
+}
+
+/// Bytes of a file of the tree, links followed.
+pub(crate) fn read(store: &Store, tree: &FileTree, path: &str) -> Result<Option<Vec<u8>>, ComposeError> {
+    let Ok(path) = path.parse::<TreePath>() else { return Ok(None) };
+    let entry = tree.resolve(&path).and_then(|place| tree.get(place.as_str()));
+    let content = match entry.map(|entry| &entry.kind) {
+        Some(EntryKind::File(digest)) => Some(*digest),
+        Some(EntryKind::HardLink(target)) => tree.get(target.as_str()).and_then(Entry::content),
+        _ => None,
+    };
+    Ok(content.map(|digest| store.read(&digest)).transpose()?)
+}

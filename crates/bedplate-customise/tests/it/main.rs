@@ -1,0 +1,8 @@
+//! Agreement with the real tools.
+
+mod ldconfig;
+mod programs;
+mod services;
+mod support;
+mod sysusers;
+mod tmpfiles;

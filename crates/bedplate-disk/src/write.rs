@@ -1,0 +1,227 @@
+//! Writes a disk as images, several formats from one reading.
+//!
+//! A few chunks are read while the ones before are written, on all processors. Each image grows beside its target and gets its
+//! name when all of them are complete and synced, so that nobody sees a half-written one.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use uuid::Uuid;
+
+use crate::new_file::{NewFile, folder_of, sync_folder};
+use crate::source::{Chunk, OpenDisk};
+use crate::{Disk, DiskError, Format, Packing, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
+
+/// How many chunks are read at once: they bound the memory, twice over.
+const BATCH: usize = 8;
+
+/// An image to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where; what is there is replaced.
+    pub path: PathBuf,
+    /// In which format.
+    pub format: Format,
+    /// How it is packed. Without one, raw.zst takes zstd of the usual level, and QCOW2 is not packed; the other formats never are.
+    pub packing: Option<Packing>,
+}
+
+/// What goes into images besides the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// The date in the images that have one, in seconds since 1970.
+    pub epoch: u64,
+    /// The name of the disk: the names in VHD and VHDX are made from it. The GUID of its partition table, if that comes from
+    /// its content.
+    pub identity: Uuid,
+}
+
+/// What an image needs to know before its first byte.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) size: u64,
+    pub(crate) sector_size: SectorSize,
+    pub(crate) packing: Option<Packing>,
+    pub(crate) options: WriteOptions,
+}
+
+/// A format at work.
+pub(crate) trait Sink: Send {
+    /// Takes chunks with data, in the order of the disk.
+    fn write(&mut self, chunks: &[Chunk]) -> io::Result<()>;
+
+    /// Writes what can be written only when all chunks are known.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// Writes a disk to all targets. Nothing is at any of them before all are complete.
+///
+/// # Errors
+/// If a format does not suit the disk, or what the system refuses; the targets are then as they were before.
+pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Result<(), DiskError> {
+    for (number, target) in targets.iter().enumerate() {
+        check(disk, target)?;
+        if targets[..number].iter().any(|other| other.path == target.path) {
+            return Err(DiskError::SameTarget { path: target.path.clone() });
+        }
+    }
+    let open = OpenDisk::new(disk)?;
+    let mut files = Vec::new();
+    let mut sinks = Vec::new();
+    for target in targets {
+        let file = NewFile::create(&target.path)?;
+        let handle = file.file().try_clone().map_err(DiskError::io("write", &target.path))?;
+        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), packing: target.packing, options };
+        let sink = sink(target.format, handle, plan).map_err(DiskError::io("write", &target.path))?;
+        files.push(file);
+        sinks.push((target.path.as_path(), sink));
+    }
+
+    fill(&open, &mut sinks)?;
+    drop(sinks);
+    // On the disk of the machine before any has its name.
+    files.par_iter().try_for_each(NewFile::sync)?;
+    files.into_iter().try_for_each(NewFile::persist)?;
+    let folders: BTreeSet<&Path> = targets.iter().map(|target| folder_of(&target.path)).collect();
+    folders.into_iter().try_for_each(sync_folder)
+}
+
+/// Gives all sinks the data of a disk, from one reading.
+fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<(), DiskError> {
+    let mut chunks = open.chunks();
+    let mut pool: Vec<Vec<u8>> = Vec::new();
+    let mut batch = read_batch(open, &mut chunks, &mut pool)?;
+    while !batch.is_empty() {
+        let mut buffers = std::mem::take(&mut pool);
+        let (written, next) = rayon::join(
+            || {
+                sinks
+                    .par_iter_mut()
+                    .try_for_each(|(path, sink)| sink.write(&batch).map_err(DiskError::io("write", path)))
+            },
+            || read_batch(open, &mut chunks, &mut buffers),
+        );
+        written?;
+        pool = buffers;
+        let done = std::mem::replace(&mut batch, next?);
+        pool.extend(done.into_iter().map(|chunk| chunk.bytes));
+    }
+    sinks.par_iter_mut().try_for_each(|(path, sink)| sink.finish().map_err(DiskError::io("write", path)))
+}
+
+/// The next chunks with data. None only at the end of the disk.
+fn read_batch(
+    open: &OpenDisk<'_>,
+    chunks: &mut (impl Iterator<Item = u64> + Send),
+    pool: &mut Vec<Vec<u8>>,
+) -> Result<Vec<Chunk>, DiskError> {
+    loop {
+        let numbers: Vec<(u64, Vec<u8>)> =
+            chunks.by_ref().take(BATCH).map(|index| (index, pool.pop().unwrap_or_default())).collect();
+        let at_end = numbers.is_empty();
+        let read: Result<Vec<Option<Chunk>>, DiskError> =
+            numbers.into_par_iter().map(|(index, buffer)| open.chunk(index, buffer)).collect();
+        let batch: Vec<Chunk> = read?.into_iter().flatten().collect();
+        if at_end || !batch.is_empty() {
+            return Ok(batch);
+        }
+    }
+}
+
+fn check(disk: &Disk, target: &Target) -> Result<(), DiskError> {
+    let format = target.format;
+    let size = disk.size();
+    let unsuitable = |why: String| Err(DiskError::Unsuitable { format, size, why });
+    if size == 0 {
+        return unsuitable("a disk has at least one sector".to_owned());
+    }
+    let sector = disk.sector_size().bytes();
+    if !size.is_multiple_of(sector) {
+        return unsuitable(format!("its sectors have {sector} bytes"));
+    }
+    if let Some(packing) = target.packing
+        && let Some(why) = format.refusal(packing)
+    {
+        return Err(DiskError::Packing { format, packing, why });
+    }
+    match format {
+        Format::VhdFixed | Format::VhdDynamic => match vhd::refusal(size, disk.sector_size(), format) {
+            Some(why) => unsuitable(why),
+            None => Ok(()),
+        },
+        Format::Vhdx if size > vhdx::LARGEST => unsuitable("a VHDX has 64 TiB at most".to_owned()),
+        Format::Qcow2 if size > qcow2::LARGEST => unsuitable("a QCOW2 has 2 PiB at most".to_owned()),
+        Format::Raw | Format::RawZstd | Format::Vhdx | Format::Qcow2 => Ok(()),
+    }
+}
+
+fn sink(format: Format, file: File, plan: Plan) -> io::Result<Box<dyn Sink>> {
+    Ok(match format {
+        Format::Raw => Box::new(raw::Writer::new(file, plan)?),
+        Format::VhdFixed => Box::new(vhd::FixedWriter::new(file, plan)?),
+        Format::VhdDynamic => Box::new(vhd::DynamicWriter::new(file, plan)),
+        Format::Vhdx => Box::new(vhdx::Writer::new(file, plan)),
+        Format::Qcow2 => Box::new(qcow2::Writer::new(file, plan)),
+        Format::RawZstd => Box::new(raw_zstd::Writer::new(file, plan)?),
+    })
+}
+
+/// Writes the data of a chunk at an offset of a file whose bytes are zero, and leaves holes where it is zero.
+pub(crate) fn write_sparse(file: &File, offset: u64, chunk: &Chunk) -> io::Result<()> {
+    chunk.runs().try_for_each(|(start, run)| file.write_all_at(run, offset + start as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::image::{self, Image};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// What is written is what is read, wherever the data is, in steps of any size.
+        #[test]
+        fn what_is_read_is_what_was_written(
+            sectors in 1_u64..20_000,
+            extents in proptest::collection::vec((0_u64..11_000_000, 1_usize..700_000), 0..5),
+            step in 1_usize..300_000,
+        ) {
+            let size = sectors * 512;
+            let mut disk = Disk::new(size, SectorSize::Bytes512);
+            for (number, (offset, length)) in (1_u64..).zip(extents) {
+                let noise = |at: u64| at.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(number | 1) as u8;
+                // Every other one packs well. Those that overlap or lie outside are refused, and left out.
+                let bytes = (0..length as u64).map(|at| if number % 2 == 0 { 7 } else { noise(at) }).collect();
+                drop(disk.add_bytes(offset, bytes));
+            }
+            let mut expected = Vec::new();
+            Image::of_disk(&disk).unwrap().read_to_end(&mut expected).unwrap();
+            prop_assert_eq!(expected.len() as u64, size);
+            let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
+            let packed = [Packing::Zlib(1), Packing::Zstd(1)].map(|packing| (Format::Qcow2, Some(packing)));
+            for (format, packing) in Format::ALL.into_iter().map(|format| (format, None)).chain(packed) {
+                let plan = Plan { size, sector_size: disk.sector_size(), packing, options };
+                let file = tempfile::tempfile().unwrap();
+                let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
+                fill(&OpenDisk::new(&disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+                let mut image = image::open(file, &mut "image").unwrap();
+                prop_assert_eq!(image.format(), Some(format));
+                let (mut found, mut buffer) = (Vec::new(), vec![0; step]);
+                loop {
+                    match image.read(&mut buffer).unwrap() {
+                        0 => break,
+                        count => found.extend_from_slice(&buffer[..count]),
+                    }
+                }
+                prop_assert!(found == expected, "{}", format);
+            }
+        }
+    }
+}

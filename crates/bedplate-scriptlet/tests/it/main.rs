@@ -1,0 +1,7 @@
+//! Packages that rpmbuild made, beside rpm itself.
+
+mod order;
+mod plan;
+mod run;
+mod support;
+mod tree;
