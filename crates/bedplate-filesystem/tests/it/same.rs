@@ -10,7 +10,7 @@ use bedplate_filesystem::{
 use bedplate_sandbox::{Cancel, Helper};
 use bedplate_tree::{FileTree, Kind};
 
-use crate::support::{HELPER, World, add, sample};
+use crate::support::{HELPER, World, add, sample, tool};
 
 const KINDS: [FilesystemKind; 4] = [
     FilesystemKind::Erofs(ErofsOptions { compression: ErofsCompression::None }),
@@ -50,6 +50,24 @@ fn place_and_time_change_nothing() {
         two.make(&tree(&two), kind, size, "a/much/longer/path/image").unwrap();
         let read = |path: &Path| std::fs::read(path).unwrap();
         assert!(read(&one.path("image")) == read(&two.path("a/much/longer/path/image")), "{kind}");
+    }
+}
+
+/// The smallest sizes, which docs/filesystems.md tells.
+#[test]
+fn nothing_is_a_file_system_too() {
+    let world = World::new();
+    for (kind, size, program, words) in [
+        (KINDS[0], 4 << 10, "fsck.erofs", &["-d0"][..]),
+        (KINDS[1], 2112 * 4096, "e2fsck", &["-fn"]),
+        (FilesystemKind::Ext4(Ext4Options { journal: false, growable: false }), 64 * 4096, "e2fsck", &["-fn"]),
+        (KINDS[2], 300 << 20, "xfs_repair", &["-n", "-f"]),
+        (KINDS[3], 64 << 10, "fsck.fat", &["-n"]),
+    ] {
+        let made = world.make(&FileTree::new(), kind, Size::Minimal { slack: 0 }, "image").unwrap();
+        assert_eq!(made.size, size, "{kind}");
+        let image = world.path("image");
+        tool(program, &[words, &[image.to_str().unwrap()]].concat());
     }
 }
 
