@@ -51,7 +51,7 @@ impl Store {
     pub(crate) fn with_lock(path: &Path, lock: File) -> Result<Self, StoreError> {
         let root = fs::canonicalize(path).map_err(StoreError::io("open", path))?;
         let layout = Layout { root };
-        work::clear_up(&layout)?;
+        work::clear_up(&layout, work::remove_all)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 layout,
@@ -75,8 +75,17 @@ impl Store {
     /// # Errors
     /// If it cannot be made.
     pub fn work(&self, name: &str) -> Result<WorkFolder, StoreError> {
-        work::clear_up(&self.inner.layout)?;
+        work::clear_up(&self.inner.layout, work::remove_all)?;
         WorkFolder::new(&self.inner.layout, name)
+    }
+
+    /// Removes the work folders of processes that are no more by a way that the caller knows: files of a build may belong to
+    /// others than the store's owner, who cannot simply delete them. Gives those that are still there, with the reason.
+    ///
+    /// # Errors
+    /// If the folder of them cannot be read.
+    pub fn clear_up<E>(&self, remove: impl Fn(&Path) -> Result<(), E>) -> Result<Vec<(PathBuf, E)>, StoreError> {
+        work::clear_up(&self.inner.layout, remove)
     }
 
     /// Waits for the lock of this name: one holder at a time, of all threads of all processes.

@@ -132,9 +132,14 @@ fn open_up(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes work folders of processes that are no more. What cannot be removed is left for the next time.
-pub(crate) fn clear_up(layout: &Layout) -> Result<(), StoreError> {
+/// Removes work folders of processes that are no more, each by `remove`. Gives those that are still there, with the reason;
+/// they are left for the next time.
+pub(crate) fn clear_up<E>(
+    layout: &Layout,
+    remove: impl Fn(&Path) -> Result<(), E>,
+) -> Result<Vec<(PathBuf, E)>, StoreError> {
     let work = layout.work();
+    let mut left = Vec::new();
     let entries = fs::read_dir(&work).map_err(StoreError::io("read", &work))?;
     for entry in entries {
         let path = entry.map_err(StoreError::io("read", &work))?.path();
@@ -143,13 +148,15 @@ pub(crate) fn clear_up(layout: &Layout) -> Result<(), StoreError> {
         }
         // Not created: another process may have removed it just now.
         let Ok(lock) = File::options().read(true).write(true).open(&path) else { continue };
-        if try_flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap_or(false)
-            && remove_all(&path.with_extension("")).is_ok()
-        {
-            let _ = fs::remove_file(&path);
+        if try_flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap_or(false) {
+            let folder = path.with_extension("");
+            match remove(&folder) {
+                Ok(()) => drop(fs::remove_file(&path)),
+                Err(why) => left.push((folder, why)),
+            }
         }
     }
-    Ok(())
+    Ok(left)
 }
 
 /// A name that no other process and no other call has: process, time, number.

@@ -1,8 +1,9 @@
 //! What starts the image: initramfs, kernel command line, unified kernel image, EFI system partition.
 
 use bedplate_boot::{
-    CommandLine, CommandLineRequest, EarlyMount, EfiArchitecture, EspRequest, FirstProgram, InitramfsRequest, Overlay, RootAccess,
-    RootSource, UkiRequest, Verity as InitramfsVerity, WantedModule, build_uki, disk_drivers, esp_tree, initramfs,
+    CommandLine, CommandLineRequest, EarlyMount, EfiArchitecture, EspRequest, FirstProgram, InitramfsRequest, Overlay,
+    RootAccess, RootSource, UkiRequest, Verity as InitramfsVerity, WantedModule, build_uki, disk_drivers, esp_tree,
+    initramfs,
 };
 use bedplate_diag::Diagnostic;
 use bedplate_disk::RootHash;
@@ -113,7 +114,9 @@ pub(crate) fn esp(
 /// Files of the image below the mount point of the EFI system partition come along.
 fn add_own_files(esp: &mut FileTree, tree: &FileTree, config: &ImageConfig) -> Result<(), ComposeError> {
     let layout = config.storage.layout();
-    let Some(mount) = layout.iter().find(|plan| plan.kind == PartitionType::Esp).and_then(mount_of) else { return Ok(()) };
+    let Some(mount) = layout.iter().find(|plan| plan.kind == PartitionType::Esp).and_then(mount_of) else {
+        return Ok(());
+    };
     for (path, entry) in tree.subtree(&tree.resolve(&mount).unwrap_or(mount)).iter() {
         if esp.get(path.as_str()).is_none() {
             esp.insert(path.clone(), entry.clone())?;
@@ -130,8 +133,14 @@ fn kernel_version(tree: &FileTree, config: &ImageConfig) -> Result<String, Compo
         tree.children(&folder).map(|(path, _)| path).filter(has_kernel).map(TreePath::name).collect();
     let (message, hint) = match kernels.as_slice() {
         [one] => return Ok((*one).to_owned()),
-        [] => (format!("the image has no kernel: no `{MODULES}/VERSION/vmlinuz`"), "install one, or write `kind = \"none\"`"),
-        several => (format!("the image has several kernels: {}", several.join(", ")), "exclude all but one: `packages.exclude`"),
+        [] => (
+            format!("the image has no kernel: no `{MODULES}/VERSION/vmlinuz`"),
+            "install one, or write `kind = \"none\"`",
+        ),
+        several => (
+            format!("the image has several kernels: {}", several.join(", ")),
+            "exclude all but one: `packages.exclude`",
+        ),
     };
     Err(ComposeError::Mistakes(vec![Diagnostic::error("no-kernel", message).at(config.boot.kind.span).hint(hint)]))
 }
@@ -191,7 +200,12 @@ fn options(plan: &PlannedPartition, first: Option<&str>) -> String {
 }
 
 /// Modules that the initramfs needs to find and mount what the system starts from.
-fn modules(config: &ImageConfig, partitions: &[Partition], has_overlays: bool, mounts: &[EarlyMount]) -> Vec<WantedModule> {
+fn modules(
+    config: &ImageConfig,
+    partitions: &[Partition],
+    has_overlays: bool,
+    mounts: &[EarlyMount],
+) -> Vec<WantedModule> {
     let mut modules = disk_drivers();
     let mut required: Vec<String> = Vec::new();
     for one in partitions {
@@ -247,11 +261,14 @@ fn writable_folders(
 
 /// The lines of `/etc/fstab` for what neither the kernel command line nor the initramfs mounts.
 pub(crate) fn fstab(plans: &[PlannedPartition], guid: impl Fn(&PlannedPartition) -> String) -> String {
-    let mut text = String::from("# Written when the image was composed. What, where, type, options, dump, order of checks.\n");
+    let mut text =
+        String::from("# Written when the image was composed. What, where, type, options, dump, order of checks.\n");
     for plan in plans {
         let is_swap = *plan.filesystem == FilesystemKind::Swap;
         let is_early = matches!(plan.kind, PartitionType::Root | PartitionType::Usr);
-        let Some(mount) = plan.mount.as_ref().map(ToString::to_string).or(is_swap.then(|| "none".to_owned())) else { continue };
+        let Some(mount) = plan.mount.as_ref().map(ToString::to_string).or(is_swap.then(|| "none".to_owned())) else {
+            continue;
+        };
         if is_early || *plan.filesystem == FilesystemKind::None {
             continue;
         }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bedplate_cas::{Digest, Store, WorkFolder};
-use bedplate_customise::{Editor, Request as Customisation, customise};
+use bedplate_customise::{Editor, Programs, Request as Customisation, customise};
 use bedplate_diag::{Diagnostic, Sources};
 use bedplate_disk::{Disk, Uuid};
 use bedplate_filesystem::Context;
+use bedplate_install::{Color, DatabaseOptions, add_database};
 use bedplate_image_config::{BootKind, ImageConfig, OutputFormat};
 use bedplate_sandbox::{Cancel, Helper};
 use bedplate_tree::{Entry, FileTree, Kind, TreePath};
@@ -18,9 +19,12 @@ use crate::install::{Installed, install, provided_users};
 use crate::manifest::{self, MANIFEST_VERSION, Manifest, NamedDigest, TreeFacts};
 use crate::partitions::{self, Identity, Partition, PartitionFacts};
 use crate::step::Steps;
-use crate::{ComposeError, Listener, PackageSource, Selected, Timing, output, signatures};
+use crate::{ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, signatures};
 
-/// A root with the programs that file systems are made with.
+/// Why a root of the seed is not there, for people.
+pub type SeedFailure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A root with programs that make parts of an image.
 #[derive(Debug, Clone)]
 pub struct Tools {
     /// The folder.
@@ -47,8 +51,8 @@ pub struct Request<'a> {
     pub helper: &'a Helper,
     /// Ends the compose early.
     pub cancel: &'a Cancel,
-    /// Needed for an image with partitions.
-    pub tools: Option<&'a Tools>,
+    /// Gives the root of a group of the seed: `images` has the programs that make file systems, `rpm` has rpm's Lua.
+    pub seed: &'a dyn Fn(&str) -> Result<Tools, SeedFailure>,
     /// The time of the image, in seconds since 1970.
     pub epoch: i64,
     /// In which forms it is written.
@@ -63,7 +67,10 @@ pub struct Request<'a> {
 
 impl std::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("image", &self.config.name.value).field("output", &self.output).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("image", &self.config.name.value)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,25 +123,54 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         |installed| format!("{} files of {} packages", installed.placed.tree.len(), installed.packages.len()),
     )?;
     stop()?;
-    let mut tree = placed.tree.clone();
-    let _ = (&packages, &scripted);
     let provided = provided_users(&scripted);
+    let color = Color::of_arch(config.architecture.word());
+    let mut with_database = placed;
+    let refs: Vec<&bedplate_install::Package> = packages.iter().collect();
+    steps.run(
+        "rpm database",
+        || add_database(request.store, &refs, &mut with_database, &DatabaseOptions::new(request.epoch, color)),
+        |()| "done".to_owned(),
+    )?;
+    let scripts = steps.run(
+        "scriptlets",
+        || scripts::of_packages(request, &with_database.tree, &scripted, &steps),
+        |scripts| format!("{} ran", scripts.ran),
+    )?;
+    stop()?;
+    let mut tree = scripts.tree;
+    let mut log = scripts.log;
+    let plans = config.storage.layout();
+    let is_disk = !plans.is_empty() && request.formats.iter().any(|format| format.is_disk());
+    let has_modules = tree.get("/usr/lib/modules").is_some();
+    let tools = (is_disk || has_modules).then(|| (request.seed)("images")).transpose()?;
     let found = steps.run(
         "customise",
-        || change(&mut tree, request, sources, &provided),
-        |found: &Vec<Diagnostic>| if found.is_empty() { "done".to_owned() } else { format!("{} warnings", found.len()) },
+        || change(&mut tree, request, sources, &provided, tools.as_ref()),
+        |found: &Vec<Diagnostic>| {
+            if found.is_empty() { "done".to_owned() } else { format!("{} warnings", found.len()) }
+        },
     )?;
     warnings.extend(found);
     stop()?;
+    if !config.scripts.is_empty() {
+        let scripts = steps.run(
+            "scripts",
+            || scripts::of_config(request, &tree, &steps),
+            |scripts| format!("{} ran", scripts.ran),
+        )?;
+        tree = scripts.tree;
+        log.push_str(&scripts.log);
+        stop()?;
+    }
 
-    let plans = config.storage.layout();
     let mut drive = None;
     if !plans.is_empty() {
         partitions::add_mount_points(&mut tree, &plans, request.epoch)?;
         let identity = Identity::of(&tree, config);
         add_fstab(&mut tree, request, &identity)?;
-        if request.formats.iter().any(|format| format.is_disk()) {
-            drive = Some(make_disk(request, &tree, &identity, &steps)?);
+        if let (true, Some(tools)) = (is_disk, &tools) {
+            drive = Some(make_disk(request, &tree, &identity, tools, &steps)?);
             stop()?;
         }
     }
@@ -146,10 +182,10 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         architecture: config.architecture.word().to_owned(),
         epoch: request.epoch,
         config: request.config_files.clone(),
-        tools: drive.as_ref().and(request.tools).map(|tools| tools.packages.clone()).unwrap_or_default(),
+        tools: tools.map(|tools| tools.packages).unwrap_or_default(),
         packages: manifest::packages(request.packages, &tree),
         tree: tree_facts(&tree, request.packages),
-        scripts: Vec::new(),
+        scripts: log.lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect(),
         boot: drive.as_ref().and_then(|drive| drive.boot.clone()),
         partitions: drive.as_ref().map(|drive| drive.facts.clone()).unwrap_or_default(),
         outputs: Vec::new(),
@@ -171,9 +207,13 @@ fn change(
     request: &Request<'_>,
     sources: &mut Sources,
     provided_users: &[String],
+    tools: Option<&Tools>,
 ) -> Result<Vec<Diagnostic>, ComposeError> {
+    let roots: Vec<PathBuf> = tools.iter().map(|tools| tools.root.clone()).collect();
+    let key = tools.map(|tools| tools.digest.to_string()).unwrap_or_default();
+    let programs = Programs { helper: request.helper, cancel: request.cancel, tools: &roots, tools_key: &key };
     let mut editor = Editor::new(tree, request.store, sources, request.epoch);
-    customise(&mut editor, Customisation { config: request.config, provided_users })?;
+    customise(&mut editor, Customisation { config: request.config, provided_users, programs: Some(programs) })?;
     let found = editor.diagnostics;
     if found.iter().any(Diagnostic::is_error) { Err(ComposeError::Mistakes(found)) } else { Ok(found) }
 }
@@ -205,10 +245,10 @@ fn make_disk(
     request: &Request<'_>,
     tree: &FileTree,
     identity: &Identity,
+    tools: &Tools,
     steps: &Steps<'_>,
 ) -> Result<Drive, ComposeError> {
     let config = request.config;
-    let tools = request.tools.ok_or(ComposeError::NoTools)?;
     let shop = Workshop {
         store: request.store,
         work: request.store.work("compose")?,

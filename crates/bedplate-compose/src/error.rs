@@ -9,11 +9,13 @@ use bedplate_customise::CustomiseError;
 use bedplate_diag::{Category, Diagnostic};
 use bedplate_disk::{DiskError, PartitionTypeError};
 use bedplate_filesystem::FilesystemError;
-use bedplate_install::{InstallError, UnpackError};
+use bedplate_install::{DatabaseError, InstallError, UnpackError};
+use bedplate_oci::OciError;
 use bedplate_repo::Findings;
+use bedplate_scriptlet::ScriptError;
 use bedplate_tree::InsertError;
 
-use crate::SelectionError;
+use crate::{SeedFailure, SelectionError};
 
 /// Why an image was not composed. Nothing is written then.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +63,18 @@ pub enum ComposeError {
     /// There is no EFI system partition.
     #[error("failed to make the EFI system partition")]
     Esp(#[from] EspError),
-    /// Partitions without the tools to make them.
-    #[error("an image with partitions needs tools, and there are none")]
-    NoTools,
+    /// An OCI image, an archive or a folder was not written.
+    #[error("failed to write the image")]
+    Oci(#[from] OciError),
+    /// The rpm database was not made.
+    #[error("failed to make the rpm database")]
+    Database(#[from] DatabaseError),
+    /// A script failed, or could not run.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// A root of the seed is not there.
+    #[error("failed to make a root of the seed")]
+    Seed(#[from] SeedFailure),
     /// What the store has of a step is not what the step keeps.
     #[error("the store has something else under the key of a step")]
     Cache,
@@ -103,9 +114,12 @@ impl ComposeError {
             Self::Initramfs(error) => error.category(),
             Self::Uki(error) => error.category(),
             Self::Esp(error) => error.category(),
+            Self::Oci(error) => error.category(),
             Self::PartitionType(_) => Category::Input,
-            Self::Insert(_) | Self::NoTools | Self::Cache => Category::Internal,
-            Self::Io { .. } | Self::Cancelled => Category::Environment,
+            Self::Insert(_) | Self::Cache => Category::Internal,
+            Self::Database(error) => error.category(),
+            Self::Script(error) => error.category(),
+            Self::Io { .. } | Self::Cancelled | Self::Seed(_) => Category::Environment,
         }
     }
 }

@@ -13,7 +13,7 @@ use bedplate_scriptlet::{self as scriptlet, Rpm};
 use crate::{ComposeError, Selected};
 
 /// The rpm whose order and triggers are followed: that of the packages' own distribution.
-const RPM: Rpm = Rpm::V4_20;
+pub(crate) const RPM: Rpm = Rpm::V4_20;
 
 /// Packages in a tree.
 pub(crate) struct Installed {

@@ -14,17 +14,19 @@
 mod boot;
 mod cache;
 mod compose;
+mod container;
 mod error;
 mod install;
 mod manifest;
 mod output;
 mod partitions;
+mod scripts;
 mod selection;
 mod signatures;
 mod step;
 
 pub use boot::BootFacts;
-pub use compose::{Composed, Request, Tools, compose};
+pub use compose::{Composed, Request, SeedFailure, Tools, compose};
 pub use error::ComposeError;
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestPackage, NamedDigest, OutputFacts, TreeFacts};
 pub use partitions::PartitionFacts;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::compose::{Drive, show};
 use crate::manifest::{Manifest, OutputFacts};
 use crate::step::Steps;
-use crate::{ComposeError, Request, Timing};
+use crate::{ComposeError, Request, Timing, container};
 
 /// What the names of an image's files begin with.
 pub(crate) fn name_of(config: &ImageConfig) -> String {
@@ -51,7 +51,7 @@ fn file_name(name: &str, format: OutputFormat, config: &ImageConfig) -> String {
         (_, Some((disk, _))) => format!("{name}.{}", disk.extension()),
         (OutputFormat::Oci, _) => format!("{name}.oci"),
         (OutputFormat::DockerArchive, _) => format!("{name}.docker.tar"),
-        (OutputFormat::Tar, _) => format!("{name}.tar"),
+        (OutputFormat::Tar, _) => format!("{name}.tar{}", container::tar_compression(config).suffix()),
         (_, None) => format!("{name}.root"),
     }
 }
@@ -96,6 +96,26 @@ pub(crate) fn write(
         targets.par_iter().map(|(format, target)| file_facts(*format, &target.path)).collect();
     for one in facts {
         manifest.outputs.push(one?);
+    }
+    for format in request.formats.iter().copied().filter(|format| !format.is_disk()) {
+        let path = folder.join(file_name(&name, format, config));
+        let written = steps.run(
+            format.word(),
+            || container::write(request, tree, format, &path),
+            |written| match written.lacks.as_slice() {
+                [] => "done".to_owned(),
+                lacks => format!("it lacks what only root can give: {}", lacks.join(", ")),
+            },
+        )?;
+        manifest.outputs.push(match format {
+            OutputFormat::Tar | OutputFormat::DockerArchive => file_facts(format, &path)?,
+            _ => OutputFacts {
+                format: format.word().to_owned(),
+                file: file_name(&name, format, config),
+                size: None,
+                sha256: written.sha256,
+            },
+        });
     }
     let list = folder.join(format!("{name}.files.zst"));
     let packed = zstd::encode_all(tree.to_manifest().as_bytes(), 9).map_err(ComposeError::io("pack", &list))?;

@@ -11,16 +11,17 @@ use std::path::PathBuf;
 use bedplate_cas::{Digest, Store};
 use bedplate_diag::{Diagnostic, Span};
 use bedplate_disk::{
-    Attributes, Disk, DiskSize, LayoutRequest, PartitionRequest, PartitionSize as DiskPartitionSize, PartitionType as Type,
-    RootHash, Salt, Source, Uuid, VerityNames, VerityRequest, content_uuid, layout, write_verity,
+    Attributes, Disk, DiskSize, LayoutRequest, PartitionRequest, PartitionSize as DiskPartitionSize,
+    PartitionType as Type, RootHash, Salt, Source, Uuid, VerityNames, VerityRequest, content_uuid, layout,
+    write_verity,
 };
 use bedplate_filesystem::{
-    ErofsCompression, ErofsOptions, Ext4Options, FilesystemError, FilesystemKind as Kind, Request, Size, VfatOptions, XfsOptions,
-    make,
+    ErofsCompression, ErofsOptions, Ext4Options, FilesystemError, FilesystemKind as Kind, Request, Size, VfatOptions,
+    XfsOptions, make,
 };
 use bedplate_image_config::{
-    Compression, DiskSize as WantedDiskSize, FilesystemKind, ImageConfig, PartitionSize, PartitionType, PlannedPartition, Slack,
-    Verity,
+    Compression, DiskSize as WantedDiskSize, FilesystemKind, ImageConfig, PartitionSize, PartitionType,
+    PlannedPartition, Slack, Verity,
 };
 use bedplate_tree::{Entry, FileTree, Kind as EntryKind, TreePath};
 use rayon::prelude::*;
@@ -82,7 +83,8 @@ pub(crate) struct Identity(Digest);
 impl Identity {
     /// Of a tree and of how it is stored.
     pub(crate) fn of(tree: &FileTree, config: &ImageConfig) -> Self {
-        let text = format!("{}\n{:?}", tree.to_manifest(), config.storage.layout().iter().map(described).collect::<Vec<_>>());
+        let text =
+            format!("{}\n{:?}", tree.to_manifest(), config.storage.layout().iter().map(described).collect::<Vec<_>>());
         Self(Digest::of(text.as_bytes()))
     }
 
@@ -102,7 +104,11 @@ pub(crate) fn mount_of(plan: &PlannedPartition) -> Option<TreePath> {
 }
 
 /// Makes the folders that file systems are mounted on, where the tree has none.
-pub(crate) fn add_mount_points(tree: &mut FileTree, plans: &[PlannedPartition], epoch: i64) -> Result<(), ComposeError> {
+pub(crate) fn add_mount_points(
+    tree: &mut FileTree,
+    plans: &[PlannedPartition],
+    epoch: i64,
+) -> Result<(), ComposeError> {
     let origin = std::sync::Arc::from("bedplate: mount points");
     for mount in plans.iter().filter_map(mount_of) {
         let place = tree.resolve(&mount).unwrap_or(mount);
@@ -177,7 +183,9 @@ pub(crate) fn data_partitions(
             PartitionType::UsrVerity => PartitionType::Usr,
             _ => continue,
         };
-        let Some(data) = plans.iter().position(|plan| plan.kind == data && *plan.verity != Verity::Off) else { continue };
+        let Some(data) = plans.iter().position(|plan| plan.kind == data && *plan.verity != Verity::Off) else {
+            continue;
+        };
         let Some(protected) = partitions[data].clone() else { continue };
         let (tree_partition, root_hash) = hash_tree(shop, &plans[at], &protected)?;
         let names = VerityNames::of(&root_hash);
@@ -208,7 +216,8 @@ fn data_partition(
     identity: &Identity,
 ) -> Result<Option<Partition>, ComposeError> {
     let guid = identity.uuid(&plan.label.to_string());
-    let empty = Partition { plan: plan.clone(), guid, content: None, digest: None, length: 0, used: 0, root_hash: None };
+    let empty =
+        Partition { plan: plan.clone(), guid, content: None, digest: None, length: 0, used: 0, root_hash: None };
     match plan.kind {
         // What these hold depends on the others.
         PartitionType::Esp | PartitionType::RootVerity | PartitionType::UsrVerity => return Ok(None),
@@ -226,7 +235,13 @@ fn data_partition(
     };
     let size = size_of(plan, &content);
     let made = filesystem(shop, plan, kind, &content, size)?;
-    Ok(Some(Partition { content: Some(made.path), digest: Some(made.digest), length: made.size, used: made.used, ..empty }))
+    Ok(Some(Partition {
+        content: Some(made.path),
+        digest: Some(made.digest),
+        length: made.size,
+        used: made.used,
+        ..empty
+    }))
 }
 
 /// The EFI system partition.
@@ -279,8 +294,7 @@ pub(crate) fn filesystem(
     let (made, _) = cached(shop.store, &key, &["image"], || {
         was_there = false;
         let file = shop.work.path().join(format!("partition-{}", uuid.simple()));
-        let request =
-            Request { tree, kind, label: &label, uuid: *uuid.as_bytes(), size, epoch: shop.epoch };
+        let request = Request { tree, kind, label: &label, uuid: *uuid.as_bytes(), size, epoch: shop.epoch };
         let made = make(&shop.filesystem_context(), &request, &file).map_err(|error| at_partition(error, plan))?;
         let digest = shop.store.put_file(&file)?;
         std::fs::remove_file(&file).map_err(ComposeError::io("remove", &file))?;
@@ -290,7 +304,11 @@ pub(crate) fn filesystem(
     let digest = made.blob("image").ok_or(ComposeError::Cache)?;
     let number = |name: &str| made.facts[name].as_u64().ok_or(ComposeError::Cache);
     // What was just written need not be read again to know that it is whole.
-    let path = if was_there { shop.store.path_of(&digest)? } else { shop.store.place_of(&digest).ok_or(ComposeError::Cache)? };
+    let path = if was_there {
+        shop.store.path_of(&digest)?
+    } else {
+        shop.store.place_of(&digest).ok_or(ComposeError::Cache)?
+    };
     Ok(MadeFilesystem { path, digest, size: number("size")?, used: number("used")? })
 }
 
@@ -304,7 +322,9 @@ fn at_partition(error: FilesystemError, plan: &PlannedPartition) -> ComposeError
         FilesystemError::TooSmall { .. } => {
             mistake("partition-too-small", "give the partition more room, or write `size = \"minimal\"`")
         }
-        FilesystemError::Unsupported { .. } => mistake("filesystem-cannot", "choose another file system, or leave these files out"),
+        FilesystemError::Unsupported { .. } => {
+            mistake("filesystem-cannot", "choose another file system, or leave these files out")
+        }
         FilesystemError::BadSize { .. } => mistake("bad-partition-size", "give the partition another size"),
         FilesystemError::BadLabel { .. } => mistake("bad-filesystem-label", "give the partition another label"),
         _ => ComposeError::Filesystem(error),
@@ -408,7 +428,8 @@ pub(crate) fn disk(
         root_hash: one.root_hash.map(|hash| hash.to_string()),
     });
     let facts = facts.collect();
-    let contents = partitions.iter().map(|one| one.content.clone().map(|path| Source::File { path, offset: 0 })).collect();
+    let contents =
+        partitions.iter().map(|one| one.content.clone().map(|path| Source::File { path, offset: 0 })).collect();
     Ok((layout.disk(contents)?, facts, guid))
 }
 
@@ -423,4 +444,3 @@ pub(crate) fn read(store: &Store, tree: &FileTree, path: &str) -> Result<Option<
     };
     Ok(content.map(|digest| store.read(&digest)).transpose()?)
 }
-

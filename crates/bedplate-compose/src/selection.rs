@@ -55,6 +55,8 @@ pub struct Selected {
     pub path: PathBuf,
     /// The checksum of the file by the metadata: a SHA-256.
     pub checksum: Checksum,
+    /// When it was built, in seconds since 1970.
+    pub build_time: u64,
     /// Why it is there.
     pub why: String,
 }
@@ -115,7 +117,7 @@ pub fn select(
     lock: Option<&Lock>,
 ) -> Result<Selection, SelectionError> {
     let mut repositories = Vec::new();
-    let mut files: HashMap<(String, Nevra), (PathBuf, Checksum)> = HashMap::new();
+    let mut files: HashMap<(String, Nevra), (PathBuf, Checksum, u64)> = HashMap::new();
     let (mut warnings, mut wrong) = (Vec::new(), Findings::default());
     for source in sources {
         let options = LoadOptions { signature: source.signature, refuse_same_names: false, ..LoadOptions::default() };
@@ -131,7 +133,7 @@ pub fn select(
         repository.packages.retain(|one| !one.package.nevra.arch().is_source());
         for one in &repository.packages {
             let Checksum::Sha256(_) = one.checksum else { continue };
-            let file = (repository.path.join(&one.location), one.checksum);
+            let file = (repository.path.join(&one.location), one.checksum, one.time.build);
             files.insert((source.name.clone(), one.package.nevra.clone()), file);
         }
         let packages = repository.into_binary_packages();
@@ -158,7 +160,7 @@ pub fn select(
     let mut packages = Vec::new();
     for (chosen, entry) in solution.packages().iter().zip(&mut new.packages) {
         let key = (chosen.repository.clone(), chosen.nevra.clone());
-        let Some((path, checksum)) = files.get(&key).cloned() else {
+        let Some((path, checksum, build_time)) = files.get(&key).cloned() else {
             let message = format!("the metadata of `{}` has no SHA-256 of {}", chosen.repository, chosen.nevra);
             let hint = "make the metadata with SHA-256: `bedplate repo create`, or `createrepo_c --checksum sha256`";
             return Err(SelectionError::Lock { message, hint });
@@ -170,6 +172,7 @@ pub fn select(
             repository: chosen.repository.clone(),
             path,
             checksum,
+            build_time,
             why,
         });
     }

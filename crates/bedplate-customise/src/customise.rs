@@ -3,7 +3,7 @@
 use bedplate_image_config::{Architecture, ImageConfig};
 
 use crate::unit::Scope;
-use crate::{Accounts, CustomiseError, Editor, Specifiers};
+use crate::{Accounts, CustomiseError, Editor, Programs, Specifiers};
 
 /// What a tree is customised by.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,9 @@ pub struct Request<'a> {
     pub config: &'a ImageConfig,
     /// Lines of sysusers.d that packages only have as provides (see [`provided_line`](crate::provided_line)).
     pub provided_users: &'a [String],
+    /// How programs run that make indexes. None: there is no sandbox; then depmod does not run, and systemd makes its own indexes when the
+    /// image boots.
+    pub programs: Option<Programs<'a>>,
 }
 
 /// Does all steps; gives the accounts of the image. What is wrong is in the editor's diagnostics; the tree is good only if none of
@@ -40,6 +43,13 @@ pub fn customise(editor: &mut Editor<'_>, request: Request<'_>) -> Result<Accoun
     crate::disable(editor, Scope::System, &config.services.disable)?;
     crate::enable(editor, Scope::System, &config.services.enable)?;
     crate::mask(editor, Scope::System, &config.services.mask)?;
+    crate::make_temporary_files(editor, &specifiers, &accounts)?;
     crate::cache_libraries(editor)?;
+    if let Some(programs) = request.programs {
+        crate::index_modules(editor, programs)?;
+        crate::index_systemd(editor, programs, config.architecture.value.to_string() == std::env::consts::ARCH)?;
+    }
+    crate::clean_state(editor, config)?;
+    crate::check_tree(editor, config, &accounts);
     Ok(accounts)
 }

@@ -41,6 +41,12 @@ pub enum CustomiseError {
         /// Why.
         source: io::Error,
     },
+    /// There are modules and nothing that makes their indexes.
+    #[error("`{kernel}` has modules, and the image has no `depmod` to index them: install the package `kmod`")]
+    NoDepmod {
+        /// The folder of the modules.
+        kernel: TreePath,
+    },
     /// There was no sandbox to run a program of the image in.
     #[error("failed to run `{program}` of the image")]
     Sandbox {
@@ -67,7 +73,7 @@ impl CustomiseError {
     pub fn category(&self) -> Category {
         match self {
             Self::Content { source, .. } | Self::Store(source) => source.category(),
-            Self::Place(_) | Self::Loop(_) | Self::NotText(_) => Category::Input,
+            Self::Place(_) | Self::Loop(_) | Self::NotText(_) | Self::NoDepmod { .. } => Category::Input,
             Self::Io { .. } => Category::Environment,
             Self::Sandbox { source, .. } => source.category(),
             Self::Program { .. } => Category::Build,

@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(
             image.said(),
             [
-                "image.toml:6: error unknown-user: the image has no user `postgre`",
-                "image.toml:7: error unknown-group: the image has no group `none`",
+                "image.toml:6: error unknown-account: the image has no user `postgre`",
+                "image.toml:7: error unknown-account: the image has no group `none`",
                 "image.toml:9: error no-place: `/usr/bin/tool/x` has no place: `/usr/bin/tool` is a file, not a folder",
                 "image.toml:12: error no-place: `/opt/full` is a folder with files and cannot become a symbolic link",
             ]

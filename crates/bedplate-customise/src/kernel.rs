@@ -187,8 +187,8 @@ mod tests {
             [
                 "image.toml:4: warning unknown-module: no kernel of the image has the module `btrfs`",
                 "image.toml:5: warning unknown-module: no kernel of the image has the module `flopy`",
-                "image.toml:9: error unknown-user: the image has no user `who`",
-                "image.toml:10: error unknown-group: the image has no group `what`",
+                "image.toml:9: error unknown-account: the image has no user `who`",
+                "image.toml:10: error unknown-account: the image has no group `what`",
             ]
         );
         assert!(image.tree.get("/etc/sysctl.d").is_none());

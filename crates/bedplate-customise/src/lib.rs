@@ -10,6 +10,7 @@
 //! systemd and glibc have tools for is done natively, with the answers that those tools give (the tests compare them).
 
 mod accounts;
+mod check;
 mod configuration;
 mod customise;
 mod editor;
@@ -21,8 +22,10 @@ mod ld_so_conf;
 mod library_cache;
 mod os_release;
 mod preset;
+mod programs;
 mod services;
 mod specifier;
+mod state;
 mod system;
 mod system_users;
 mod sysusers;
@@ -35,6 +38,7 @@ mod users;
 mod words;
 
 pub use accounts::{Accounts, NewUser};
+pub use check::check_tree;
 pub use customise::{Request, customise};
 pub use editor::Editor;
 pub use error::CustomiseError;
@@ -42,8 +46,10 @@ pub use files::place_files;
 pub use kernel::configure_kernel;
 pub use library_cache::cache_libraries;
 pub use os_release::{OsRelease, identify};
+pub use programs::{Programs, index_modules, index_systemd};
 pub use services::{apply_presets, disable, enable, mask};
 pub use specifier::{SpecifierError, Specifiers, Vocabulary};
+pub use state::clean_state;
 pub use system::name_system;
 pub use system_users::{create_system_users, provided_line};
 pub use sysusers::{Id, PrimaryGroup, SystemUser};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bedplate_tree::{Kind, TreePath};
+use bedplate_tree::TreePath;
 
 use crate::{CustomiseError, Editor};
 
@@ -68,12 +68,6 @@ pub fn identify(editor: &mut Editor<'_>, name: &str, version: Option<&str>) -> R
     Ok(())
 }
 
-/// True if the tree's os-release is a file that a booted system can read.
-pub(crate) fn is_there(editor: &Editor<'_>) -> bool {
-    let path = "/etc/os-release".parse().expect("it is a path");
-    matches!(editor.follow(&path), Some((_, entry)) if matches!(entry.kind, Kind::File(_)))
-}
-
 /// os-release(5) allows `a-z`, `0-9`, `.`, `_` and `-` in both of our values.
 fn lowered(value: &str) -> String {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
@@ -107,6 +101,8 @@ fn unquoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bedplate_tree::Kind;
+
     use super::*;
     use crate::testing::Image;
 

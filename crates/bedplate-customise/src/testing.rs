@@ -67,7 +67,9 @@ impl Image {
 
     /// A config of this text, in which `name` and the like are there already: its own lines begin with line 3.
     pub(crate) fn config(&mut self, text: &str) -> ImageConfig {
-        let text = format!("version = 1\nname = \"test\"\n{text}");
+        let text = format!(
+            "version = 1\nname = \"test\"\n{text}\n[packages]\ninstall = [\"base\"]\n[boot]\nkind = \"none\"\n"
+        );
         let loaded = load(Path::new("image.toml"), &mut OneFile(text.into_bytes()));
         assert!(loaded.config.is_some(), "{:?}", loaded.diagnostics);
         self.sources = loaded.sources;

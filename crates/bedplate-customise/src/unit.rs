@@ -49,12 +49,11 @@ const SUFFIXES: [&str; 11] =
 
 /// The name of a unit: `NAME.TYPE`, `NAME@.TYPE` (a template) or `NAME@INSTANCE.TYPE`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UnitName(String);
+pub(crate) struct UnitName(String);
 
 impl UnitName {
     /// Reads a name; none if it is no valid one.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
+    pub(crate) fn new(text: &str) -> Option<Self> {
         let (stem, suffix) = text.rsplit_once('.')?;
         let is_good = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
         let is_valid = !stem.is_empty()
@@ -66,8 +65,7 @@ impl UnitName {
     }
 
     /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -90,8 +88,7 @@ impl UnitName {
     }
 
     /// True for `NAME@.TYPE`.
-    #[must_use]
-    pub fn is_template(&self) -> bool {
+    pub(crate) fn is_template(&self) -> bool {
         self.instance() == Some("")
     }
 

@@ -58,12 +58,13 @@ pub(crate) fn unknown<'n>(
     known: impl Iterator<Item = &'n str>,
     span: Span,
 ) {
-    let code = if what == "user" { "unknown-user" } else { "unknown-group" };
     let hint = match nearest(name, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("name it as `[[{what}]]` in the config, or install the package that makes it"),
     };
-    editor.diagnostics.push(Diagnostic::error(code, format!("the image has no {what} `{name}`")).at(span).hint(hint));
+    editor
+        .diagnostics
+        .push(Diagnostic::error("unknown-account", format!("the image has no {what} `{name}`")).at(span).hint(hint));
 }
 
 fn make_group(editor: &mut Editor<'_>, accounts: &mut Accounts, group: &Group) {
@@ -373,8 +374,8 @@ mod tests {
                 "image.toml:11: error id-taken: the id 990 of the user `a` is that of `app`",
                 "image.toml:14: error id-differs: the user `app` of the packages has the id 990, not 1",
                 "image.toml:18: warning missing-shell: the shell `/bin/fish` of the user `b` is not in the image",
-                "image.toml:19: error unknown-group: the image has no group `nowhere`",
-                "image.toml:15: error unknown-group: the image has no group `weel`",
+                "image.toml:19: error unknown-account: the image has no group `nowhere`",
+                "image.toml:15: error unknown-account: the image has no group `weel`",
                 "image.toml:23: error keys-without-home: the user `c` has keys of ssh but no home folder for them",
                 "image.toml:25: error no-place: the home folder `/home/file` of the user `file` is a file",
             ]

@@ -166,14 +166,15 @@ pub fn open_image(path: &Path) -> Result<Image<'static>, DiskError> {
 }
 
 /// Opens an image; `what` becomes what it seems to be.
-fn open(file: File, what: &mut &'static str) -> Result<Image<'static>, ReadError> {
+pub(crate) fn open(file: File, what: &mut &'static str) -> Result<Image<'static>, ReadError> {
     let length = file.metadata()?.len();
     let mut head = [0; vhd::FOOTER_SIZE];
     let count = file.read_at(&mut head, 0)?;
     let head = &head[..count];
     let mut tail = [0; vhd::FOOTER_SIZE];
     let tail_at = length.saturating_sub(vhd::FOOTER_SIZE as u64);
-    file.read_exact_at(&mut tail[..(length - tail_at) as usize], tail_at)?;
+    let tail_length = (length - tail_at) as usize;
+    file.read_exact_at(&mut tail[..tail_length], tail_at)?;
     let (format, size, blocks): (Format, u64, Box<dyn Blocks>) = if qcow2::is_qcow2(head) {
         *what = "QCOW2";
         let reader = qcow2::Reader::open(file)?;
@@ -196,7 +197,7 @@ fn open(file: File, what: &mut &'static str) -> Result<Image<'static>, ReadError
                 (Format::VhdDynamic, footer.size, Box::new(vhd::DynamicReader::open(file, footer.size)?))
             }
         }
-    } else if raw_zstd::has_table(&tail) && head.starts_with(&raw_zstd::FRAME) {
+    } else if raw_zstd::has_table(&tail[..tail_length]) && head.starts_with(&raw_zstd::FRAME) {
         *what = "raw.zst";
         let reader = raw_zstd::Reader::open(file, length)?;
         (Format::RawZstd, reader.size(), Box::new(reader))

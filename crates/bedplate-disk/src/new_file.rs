@@ -44,12 +44,12 @@ impl NewFile {
     }
 }
 
-/// Waits until the name of a file is on the disk of the machine.
-pub(crate) fn sync_name(path: &Path) -> Result<(), DiskError> {
-    let folder = folder_of(path);
+/// Waits until the names in a folder are on the disk of the machine.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), DiskError> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(DiskError::io("sync", folder))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a path is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

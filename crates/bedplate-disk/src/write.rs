@@ -3,15 +3,16 @@
 //! A few chunks are read while the ones before are written, on all processors. Each image grows beside its target and gets its
 //! name when all of them are complete and synced, so that nobody sees a half-written one.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use uuid::Uuid;
 
-use crate::new_file::{NewFile, sync_name};
+use crate::new_file::{NewFile, folder_of, sync_folder};
 use crate::source::{Chunk, OpenDisk};
 use crate::{Disk, DiskError, Format, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
 
@@ -81,9 +82,20 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
         sinks.push((target.path.as_path(), sink));
     }
 
+    fill(&open, &mut sinks)?;
+    drop(sinks);
+    // On the disk of the machine before any has its name.
+    files.par_iter().try_for_each(NewFile::sync)?;
+    files.into_iter().try_for_each(NewFile::persist)?;
+    let folders: BTreeSet<&Path> = targets.iter().map(|target| folder_of(&target.path)).collect();
+    folders.into_iter().try_for_each(sync_folder)
+}
+
+/// Gives all sinks the data of a disk, from one reading.
+fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<(), DiskError> {
     let mut chunks = open.chunks();
     let mut pool: Vec<Vec<u8>> = Vec::new();
-    let mut batch = read_batch(&open, &mut chunks, &mut pool)?;
+    let mut batch = read_batch(open, &mut chunks, &mut pool)?;
     while !batch.is_empty() {
         let mut buffers = std::mem::take(&mut pool);
         let (written, next) = rayon::join(
@@ -92,20 +104,14 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
                     .par_iter_mut()
                     .try_for_each(|(path, sink)| sink.write(&batch).map_err(DiskError::io("write", path)))
             },
-            || read_batch(&open, &mut chunks, &mut buffers),
+            || read_batch(open, &mut chunks, &mut buffers),
         );
         written?;
         pool = buffers;
         let done = std::mem::replace(&mut batch, next?);
         pool.extend(done.into_iter().map(|chunk| chunk.bytes));
     }
-
-    sinks.par_iter_mut().try_for_each(|(path, sink)| sink.finish().map_err(DiskError::io("write", path)))?;
-    drop(sinks);
-    // On the disk of the machine before any has its name.
-    files.iter().try_for_each(NewFile::sync)?;
-    files.into_iter().try_for_each(NewFile::persist)?;
-    targets.iter().try_for_each(|target| sync_name(&target.path))
+    sinks.par_iter_mut().try_for_each(|(path, sink)| sink.finish().map_err(DiskError::io("write", path)))
 }
 
 /// The next chunks with data. None only at the end of the disk.
@@ -172,4 +178,55 @@ fn sink(format: Format, file: File, plan: Plan) -> io::Result<Box<dyn Sink>> {
 /// Writes the data of a chunk at an offset of a file whose bytes are zero, and leaves holes where it is zero.
 pub(crate) fn write_sparse(file: &File, offset: u64, chunk: &Chunk) -> io::Result<()> {
     chunk.runs().try_for_each(|(start, run)| file.write_all_at(run, offset + start as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::image::{self, Image};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// What is written is what is read, wherever the data is, in steps of any size.
+        #[test]
+        fn what_is_read_is_what_was_written(
+            sectors in 1_u64..20_000,
+            extents in proptest::collection::vec((0_u64..11_000_000, 1_usize..700_000), 0..5),
+            step in 1_usize..300_000,
+        ) {
+            let size = sectors * 512;
+            let mut disk = Disk::new(size, SectorSize::Bytes512);
+            for (number, (offset, length)) in (1_u64..).zip(extents) {
+                let noise = |at: u64| at.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(number | 1) as u8;
+                // Every other one packs well. Those that overlap or lie outside are refused, and left out.
+                let bytes = (0..length as u64).map(|at| if number % 2 == 0 { 7 } else { noise(at) }).collect();
+                drop(disk.add_bytes(offset, bytes));
+            }
+            let mut expected = Vec::new();
+            Image::of_disk(&disk).unwrap().read_to_end(&mut expected).unwrap();
+            prop_assert_eq!(expected.len() as u64, size);
+            let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
+            let kinds = Format::ALL.into_iter().map(|format| (format, None)).chain([(Format::Qcow2, Some(1))]);
+            for (format, level) in kinds {
+                let plan = Plan { size, sector_size: disk.sector_size(), level, options };
+                let file = tempfile::tempfile().unwrap();
+                let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
+                fill(&OpenDisk::new(&disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+                let mut image = image::open(file, &mut "image").unwrap();
+                prop_assert_eq!(image.format(), Some(format));
+                let (mut found, mut buffer) = (Vec::new(), vec![0; step]);
+                loop {
+                    match image.read(&mut buffer).unwrap() {
+                        0 => break,
+                        count => found.extend_from_slice(&buffer[..count]),
+                    }
+                }
+                prop_assert!(found == expected, "{}", format);
+            }
+        }
+    }
 }

@@ -23,6 +23,6 @@ pub use facts::{PackageFacts, is_debug};
 pub use hint::Providers;
 pub use inputs::{NamedInputs, Reason};
 pub use plan::{Checks, Request, SpecResult, Supplies, Verdict};
-pub use session::{BuildRun, build, examine, fresh_root};
+pub use session::{BuildRun, Examined, build, examine, fresh_root};
 pub use spec::{BuildSpec, CheckWay, FilePlace, SpecFile};
 pub use tree::{TreeFault, unpack};

@@ -21,6 +21,7 @@ mod schedule;
 mod seed;
 mod why;
 
+pub use bedplate_solve::Repository;
 pub use capability::{CapabilityLock, Learnt};
 pub use cycles::Unit;
 pub use graph::{BuildGraph, CutUnit, Cycle, CycleGroup, Finding, Inputs, Node, NodeId, NodeKind, State};

@@ -157,6 +157,7 @@ impl Loader<'_> {
         self.mistakes.extend(missing);
         self.paths(&declaration_shape(), &node);
         check::twice(&node, &mut self.mistakes);
+        node.drop_wrong();
         // Whatever its name, the rest can be checked.
         if let Value::Table(entries) = &mut node.value {
             let name = Node { value: Value::Text("unnamed".to_owned()), span: node.span };

@@ -26,6 +26,8 @@ pub(crate) enum Value {
     Table(BTreeMap<String, (Span, Node)>),
     /// A kind of value that no key takes: a fraction, a date.
     Other(&'static str),
+    /// Something that was found wrong; the key is there all the same.
+    Wrong,
 }
 
 impl Node {
@@ -89,6 +91,7 @@ impl Node {
             Value::List(items) => items.iter().map(Self::to_json).collect(),
             Value::Table(entries) => entries.iter().map(|(key, (_, value))| (key.clone(), value.to_json())).collect(),
             Value::Other(what) => (*what).into(),
+            Value::Wrong => serde_json::Value::Null,
         }
     }
 
@@ -118,6 +121,19 @@ impl Node {
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
             Value::Other(what) => what,
+            Value::Wrong => "a mistake",
+        }
+    }
+
+    /// Takes out what was found wrong.
+    pub(crate) fn drop_wrong(&mut self) {
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(Self::drop_wrong),
+            Value::Table(entries) => {
+                entries.retain(|_, (_, value)| value.value != Value::Wrong);
+                entries.values_mut().for_each(|(_, value)| value.drop_wrong());
+            }
+            _ => {}
         }
     }
 }

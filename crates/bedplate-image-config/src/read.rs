@@ -12,7 +12,7 @@ use crate::shape::{Grammar, Key, Presence, Section, Shape, Word};
 
 /// What could be made of a file.
 pub(crate) struct ReadFile {
-    /// The table of the file; what is wrong in it is left out. None for a text that is no TOML.
+    /// The table of the file; what is wrong in it is marked so, or left out. None for a text that is no TOML.
     pub(crate) node: Option<Node>,
     pub(crate) mistakes: Vec<Diagnostic>,
     /// Keys of the outermost table with mistakes in them: what seems to be absent there may just be wrong.
@@ -27,7 +27,15 @@ pub(crate) fn read(source: SourceId, text: &str) -> ReadFile {
         let mut checker = Checker { reader, source, outermost: String::new(), doubtful: &mut doubtful };
         node = Some(checker.table(declaration(), "", table, 0..0));
     });
-    ReadFile { node, mistakes: walked.err().unwrap_or_default(), doubtful }
+    let mut mistakes = walked.err().unwrap_or_default();
+    for mistake in mistakes.iter_mut().filter(|mistake| mistake.hint.is_none()) {
+        let hint = match mistake.code {
+            "bad-toml" => "texts stand in quotes, lists in `[…]`, each key on a line of its own: https://toml.io",
+            _ => "write `version = 1`",
+        };
+        mistake.hint = Some(hint.to_owned());
+    }
+    ReadFile { node, mistakes, doubtful }
 }
 
 struct Checker<'r> {
@@ -69,9 +77,10 @@ impl Checker<'_> {
                 continue;
             };
             let below = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            if let Some(value) = self.value(&key.shape, Place { key, path: &below }, value) {
-                entries.insert(name.to_owned(), (self.span(name_span), value));
-            }
+            let span = self.span(value.span());
+            let value = self.value(&key.shape, Place { key, path: &below }, value);
+            let value = value.unwrap_or(Node { value: Value::Wrong, span });
+            entries.insert(name.to_owned(), (self.span(name_span), value));
         }
         self.one_of(section, table);
         node
@@ -182,10 +191,8 @@ impl Checker<'_> {
         if known().any(|word| word == text) {
             return true;
         }
-        let hint = match nearest(text, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("`{}` takes {}", place.key.name, known().collect::<Vec<_>>().join(", ")),
-        };
+        let all = format!("`{}` takes {}", place.key.name, known().collect::<Vec<_>>().join(", "));
+        let hint = nearest(text, known()).map_or_else(|| all.clone(), |near| format!("did you mean `{near}`? {all}"));
         let message = format!("`{}` does not know the word `{text}`", place.key.name);
         self.wrong("unknown-word", message, at).hint = Some(hint);
         false
@@ -193,8 +200,7 @@ impl Checker<'_> {
 
     fn grammar(&mut self, grammar: &Grammar, text: &str, place: Place<'_>, at: Range<usize>) -> bool {
         let Err(why) = (grammar.check)(text) else { return true };
-        // A password that stands where its hash should is not repeated.
-        let shown = if grammar.what == "a hash of a password" { "this".to_owned() } else { format!("`{text}`") };
+        let shown = grammar.quoted(text);
         let why = if why.is_empty() { why } else { format!(": {why}") };
         let message = format!("{shown} is not {}{why}", grammar.what);
         let hint = format!("`{}` takes {}", place.key.name, grammar.rule);
@@ -255,7 +261,7 @@ fn missing_in(section: &Section, path: &str, node: &Node, mistakes: &mut Vec<Dia
             }
             continue;
         };
-        let Some(below) = key.shape.section() else { continue };
+        let Some(below) = key.shape.section().filter(|_| value.value != Value::Wrong) else { continue };
         let below_path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
         match value.list() {
             Some(items) => items.iter().for_each(|item| missing_in(below, &below_path, item, mistakes)),

@@ -145,6 +145,11 @@ impl Shape {
 }
 
 impl Grammar {
+    /// A text as a message shows it. A password that stands where its hash should is not repeated.
+    pub(crate) fn quoted(&self, text: &str) -> String {
+        if self.what == crate::secrets::PasswordHash::GRAMMAR.what { "this".to_owned() } else { format!("`{text}`") }
+    }
+
     fn what_and_rule(&self) -> String {
         if self.rule.is_empty() { self.what.to_owned() } else { format!("{}: {}", self.what, self.rule) }
     }

@@ -3,6 +3,7 @@
 use bedplate_cas::StoreError;
 use bedplate_diag::Category;
 use bedplate_repo::Finding;
+use bedplate_tree::{InsertError, TreePath};
 
 use crate::InstallProblem;
 
@@ -48,6 +49,54 @@ impl InstallError {
     pub fn category(&self) -> Category {
         match self {
             Self::Problems(_) => Category::Input,
+            Self::Store(error) => error.category(),
+        }
+    }
+}
+
+/// Why there is no database of the packages.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// A package whose header no database can have.
+    #[error("`{package}` cannot be in the package database: {why}")]
+    Header {
+        /// The package.
+        package: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A time that 32 bits do not hold.
+    #[error("{epoch} is no time of an installation: rpm has 32 bits for it")]
+    Epoch {
+        /// Seconds since 1970.
+        epoch: i64,
+    },
+    /// SQLite refused.
+    #[error("failed to write the package database")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The tree has something else in its place.
+    #[error("the package database has no place in the tree")]
+    Place(#[from] InsertError),
+    /// What should be a link to the folder of the database is something else.
+    #[error("`{path}` should be a link to the package database and is {what}")]
+    Link {
+        /// Its path.
+        path: TreePath,
+        /// What there is.
+        what: &'static str,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DatabaseError {
+    /// Who can mend it.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Header { .. } | Self::Epoch { .. } | Self::Place(_) | Self::Link { .. } => Category::Input,
+            Self::Sqlite(_) => Category::Internal,
             Self::Store(error) => error.category(),
         }
     }

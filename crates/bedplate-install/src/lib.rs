@@ -14,8 +14,11 @@
 
 mod accounts;
 mod capabilities;
+mod database;
 mod error;
 mod fate;
+mod index;
+mod installed;
 mod links;
 mod package;
 mod place;
@@ -25,7 +28,8 @@ mod unpack;
 
 pub use accounts::Accounts;
 pub use capabilities::{CapabilityError, parse_capabilities};
-pub use error::{InstallError, UnpackError};
+pub use database::{DatabaseOptions, add_database, database};
+pub use error::{DatabaseError, InstallError, UnpackError};
 pub use fate::{Color, Documentation, Fate};
 pub use package::Package;
 pub use place::{PlaceOptions, Placed, place};

@@ -1,13 +1,13 @@
 //! Lines of sysusers.d(5), and the numbers that `systemd-sysusers` would give to users and groups without one.
 //!
-//! Only what the owners of files need is read: names and numbers. Lines that make no account (`r`) are passed over.
+//! Only what the owners of files need is read: names and numbers.
 
 use std::collections::BTreeMap;
 
 use crate::Accounts;
 
-/// The first number that is tried; then downwards.
-const HIGHEST: u32 = 999;
+/// The numbers for those that have none, unless lines give others. The highest is tried first.
+const SYSTEM: (u32, u32) = (1, 999);
 
 /// An account to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Line {
     Group { name: String, gid: Option<u32> },
     /// `m`: both are made if there is no other line for them.
     Member { user: String, group: String },
+    /// `r`: numbers for those that have none.
+    Range(u32, u32),
 }
 
 /// The group of a user.
@@ -31,7 +33,7 @@ pub(crate) enum UserGroup {
     Named(String),
 }
 
-/// Reads a line; nothing for a comment or one that makes no account.
+/// Reads a line; nothing for a comment.
 pub(crate) fn parse(line: &str) -> Result<Option<Line>, String> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -60,7 +62,10 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line>, String> {
         "g" => Line::Group { name, gid: optional(id)? },
         "m" if id != "-" => Line::Member { user: name, group: id.to_owned() },
         "m" => return Err("it names no group".to_owned()),
-        "r" => return Ok(None),
+        "r" => {
+            let (low, high) = id.split_once('-').unwrap_or((id, id));
+            Line::Range(number(low)?, number(high)?)
+        }
         other => return Err(format!("`{other}` is no type of a line")),
     }))
 }
@@ -70,67 +75,99 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line>, String> {
 pub(crate) fn make(lines: Vec<Line>, accounts: &mut Accounts) {
     let mut groups: Vec<(String, Option<u32>)> = Vec::new();
     let mut users: Vec<(String, Option<u32>, UserGroup)> = Vec::new();
-    let mut members = Vec::new();
+    let (mut members, mut ranges) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
             Line::Group { name, gid } if !groups.iter().any(|one| one.0 == name) => groups.push((name, gid)),
             Line::User { name, uid, group } if !users.iter().any(|one| one.0 == name) => users.push((name, uid, group)),
             Line::Member { user, group } => members.push((user, group)),
+            Line::Range(low, high) => ranges.push((low, high)),
             Line::Group { .. } | Line::User { .. } => {}
         }
     }
     for (user, group) in members {
-        if !groups.iter().any(|one| one.0 == group) && !users.iter().any(|one| one.0 == group) {
-            groups.push((group, None));
-        }
         if !users.iter().any(|one| one.0 == user) {
             users.push((user, None, UserGroup::Own));
         }
+        if !groups.iter().any(|one| one.0 == group) && !users.iter().any(|one| one.0 == group) {
+            groups.push((group, None));
+        }
     }
-    let mut search = HIGHEST;
-    for (name, gid) in groups {
-        add_group(accounts, &name, gid, &mut search);
+    if ranges.is_empty() {
+        ranges.push(SYSTEM);
+    }
+    let mut maker = Maker { accounts, numbers: Numbers { ranges, last: u32::MAX } };
+    for (name, gid) in &groups {
+        maker.group(name, *gid);
     }
     for (name, uid, group) in users {
-        let gid = match group {
-            UserGroup::Own => Some(add_group(accounts, &name, uid, &mut search)),
-            UserGroup::Number(gid) => Some(gid),
-            UserGroup::Named(group) => accounts.groups.get(&group).copied(),
-        };
-        add_user(accounts, &name, uid, gid, &mut search);
+        let has_own_line = groups.iter().any(|one| one.0 == name);
+        match group {
+            UserGroup::Own if has_own_line => maker.user(&name, uid, maker.accounts.groups.get(&name).copied(), false),
+            UserGroup::Own => {
+                let gid = maker.group(&name, uid);
+                maker.user(&name, uid, Some(gid), true);
+            }
+            UserGroup::Number(gid) => maker.user(&name, uid, Some(gid), false),
+            UserGroup::Named(group) => maker.user(&name, uid, maker.accounts.groups.get(&group).copied(), false),
+        }
+    }
+}
+
+/// Numbers that were not given out yet, downwards; users and groups share them.
+struct Numbers {
+    ranges: Vec<(u32, u32)>,
+    last: u32,
+}
+
+impl Numbers {
+    fn next(&mut self, is_good: impl Fn(u32) -> bool) -> u32 {
+        loop {
+            let below = self.ranges.iter().filter(|(low, _)| *low < self.last);
+            match below.map(|(_, high)| (*high).min(self.last - 1)).max() {
+                Some(number) => self.last = number,
+                // Nothing is free: systemd-sysusers fails then, and root is what rpm would take.
+                None => return 0,
+            }
+            if is_good(self.last) {
+                return self.last;
+            }
+        }
+    }
+}
+
+struct Maker<'a> {
+    accounts: &'a mut Accounts,
+    numbers: Numbers,
+}
+
+impl Maker<'_> {
+    fn group(&mut self, name: &str, wanted: Option<u32>) -> u32 {
+        if let Some(gid) = self.accounts.groups.get(name) {
+            return *gid;
+        }
+        let is_good = |gid: u32| is_free(gid, name, &self.accounts.groups, &self.accounts.users);
+        let gid = wanted.filter(|gid| is_good(*gid)).unwrap_or_else(|| self.numbers.next(is_good));
+        self.accounts.groups.insert(name.to_owned(), gid);
+        gid
+    }
+
+    /// `is_own` is whether the group was made for this user: then no other group may have the number that is wanted.
+    fn user(&mut self, name: &str, wanted: Option<u32>, gid: Option<u32>, is_own: bool) {
+        if self.accounts.users.contains_key(name) {
+            return;
+        }
+        let is_good = |uid: u32| is_free(uid, name, &self.accounts.users, &self.accounts.groups);
+        let is_unused = |uid: u32| !self.accounts.users.values().any(|used| *used == uid);
+        let uid = wanted
+            .filter(|uid| if is_own { is_good(*uid) } else { is_unused(*uid) })
+            .or_else(|| gid.filter(|gid| is_good(*gid)))
+            .unwrap_or_else(|| self.numbers.next(is_good));
+        self.accounts.users.insert(name.to_owned(), uid);
     }
 }
 
 /// Whether a number of one kind is free, and that of the other kind is not another name's.
 fn is_free(number: u32, name: &str, these: &BTreeMap<String, u32>, those: &BTreeMap<String, u32>) -> bool {
     !these.values().any(|used| *used == number) && !those.iter().any(|(other, used)| *used == number && other != name)
-}
-
-fn add_group(accounts: &mut Accounts, name: &str, wanted: Option<u32>, search: &mut u32) -> u32 {
-    if let Some(gid) = accounts.groups.get(name) {
-        return *gid;
-    }
-    let is_good = |gid: u32| is_free(gid, name, &accounts.groups, &accounts.users);
-    let gid = wanted.filter(|gid| is_good(*gid)).unwrap_or_else(|| next(search, is_good));
-    accounts.groups.insert(name.to_owned(), gid);
-    gid
-}
-
-fn add_user(accounts: &mut Accounts, name: &str, wanted: Option<u32>, gid: Option<u32>, search: &mut u32) {
-    if accounts.users.contains_key(name) {
-        return;
-    }
-    let is_good = |uid: u32| is_free(uid, name, &accounts.users, &accounts.groups);
-    let uid = wanted
-        .filter(|uid| !accounts.users.values().any(|used| used == uid))
-        .or_else(|| gid.filter(|gid| is_good(*gid)))
-        .unwrap_or_else(|| next(search, is_good));
-    accounts.users.insert(name.to_owned(), uid);
-}
-
-fn next(search: &mut u32, is_good: impl Fn(u32) -> bool) -> u32 {
-    while *search > 1 && !is_good(*search) {
-        *search -= 1;
-    }
-    *search
 }

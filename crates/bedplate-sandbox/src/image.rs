@@ -20,6 +20,26 @@ use crate::{disk, init};
 /// Folders that are empty and of memory: what commands leave there does not belong to the image.
 pub(crate) const EMPTY: [&str; 3] = ["/tmp", "/var/tmp", "/run"];
 
+/// Users and groups that an image may have: 0 to 65534.
+const IDS: u64 = 65535;
+
+/// Refuses a machine that has too few ids for the users of an image.
+pub(crate) fn check_ids() -> Result<(), Report> {
+    for file in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+        let text = fs::read_to_string(file).doing(&format!("read `{file}`"))?;
+        let counts = text.lines().filter_map(|line| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok());
+        let count: u64 = counts.sum();
+        if count < IDS {
+            return Err(Report::Refused(format!(
+                "an image has users and groups with all numbers from 0 to 65534, and there are {count} of them here; give whoever \
+                 runs this 65536 sub-ids (as root: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`), a \
+                 container a range of as many"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Gives files of the layers to their owners, by the numbers of the image.
 pub(crate) fn set_owners(owners: &[OwnerOrder]) -> Result<(), Report> {
     for OwnerOrder { path, user, group, mode } in owners {

@@ -66,6 +66,7 @@ pub(crate) fn enter(order: &RunOrder) -> Result<OwnedFd, Report> {
     let _ = detached("binfmt_misc", &[], HARMLESS);
 
     if let Some(series) = &order.series {
+        image::check_ids()?;
         image::set_owners(&series.owners)?;
     }
     mount_layers(order, scratch)?;

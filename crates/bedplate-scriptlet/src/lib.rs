@@ -9,19 +9,25 @@
 //! Order, arguments and standard input are those of rpm, for an installation into an empty root. All files are there before
 //! the first script, as in rpm-ostree. What only keeps a cache or a database up to date is not run but named ([`Native`]).
 
+mod changes;
 mod error;
 mod header;
 mod links;
+mod materialise;
+mod memo;
 mod native;
 mod order;
 mod package;
 mod plan;
+mod run;
 
+pub use changes::Change;
 pub use error::{Failure, ScriptError};
 pub use native::{Native, classify};
 pub use order::order;
 pub use package::{File, Package, Script, ScriptKind, Triggers, Wish};
 pub use plan::{Step, StepKind, plan};
+pub use run::{Done, Ran, Record, RunOptions, run};
 
 /// The rpm that is followed, where versions differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,12 +1,14 @@
 //! Seed roots in a store: made when they are needed, found again by what they are made of.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use bedplate_apt::{Apt, AptError, Download};
 use bedplate_cas::{Batch, Digest, Store, StoreError, TreeBuilder, TreeEntry, WorkFolder};
 use rayon::prelude::*;
+use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use crate::import::Image;
@@ -364,24 +366,53 @@ impl SeedRoots<'_> {
         if rustix::process::geteuid().is_root() {
             return Ok(Work::Store(self.store.work("seed")?));
         }
-        let made = tempfile::Builder::new().prefix("bedplate-seed-").tempdir_in(self.temporary);
-        let folder = made.map_err(|error| SeedError::io("cannot make a folder in", self.temporary, error))?;
+        let failed = |error| SeedError::io("cannot make a folder in", self.temporary, error);
+        remove_abandoned(self.temporary);
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(self.temporary).map_err(failed)?;
+        let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
         open_up(folder.path(), 0o755)?;
-        Ok(Work::Temporary(folder))
+        Ok(Work::Temporary { folder, _lock: lock })
     }
 }
 
 /// A folder that goes when it is no longer needed.
 enum Work {
     Store(WorkFolder),
-    Temporary(TempDir),
+    /// The lock is held for as long as somebody works there.
+    Temporary {
+        folder: TempDir,
+        _lock: File,
+    },
 }
 
 impl Work {
     fn path(&self) -> &Path {
         match self {
             Self::Store(folder) => folder.path(),
-            Self::Temporary(folder) => folder.path(),
+            Self::Temporary { folder, .. } => folder.path(),
+        }
+    }
+}
+
+/// How the names of temporary folders begin.
+const PREFIX: &str = "bedplate-seed-";
+/// The lock file in a temporary folder.
+const LOCK: &str = "lock";
+
+/// Removes temporary folders of this user whose process was killed. What cannot be removed stays: nothing depends on it.
+fn remove_abandoned(temporary: &Path) {
+    let ours = rustix::process::geteuid().as_raw();
+    for entry in std::fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == ours);
+        // One without a lock file may have been made just now.
+        if is_ours
+            && File::open(path.join(LOCK))
+                .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())
+        {
+            let _ = std::fs::remove_dir_all(&path);
         }
     }
 }

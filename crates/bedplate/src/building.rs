@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bedplate_apt::Apt;
-use bedplate_cas::{Digest, Store};
-use bedplate_diag::{Category, Diagnostic, Sources};
+use bedplate_cas::{Digest, Store, StoreError};
+use bedplate_diag::{Category, Diagnostic, SourceId, Sources};
 use bedplate_engine::build::{
     BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SpecFile, Supplies,
 };
 use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
-use bedplate_graph::{BuildGraph, Inputs};
+use bedplate_graph::{BuildGraph, Durations, Inputs};
+use bedplate_repo::Checksum;
 use bedplate_sandbox::{Helper, Limits};
 use bedplate_seed::{Definition, Lock, SeedError, SeedProgress, SeedRoots};
 use bedplate_source::{FetchOptions, Origin, Package, Step};
 
-use crate::cli::{NetworkArgs, SpecsArgs};
+use crate::cli::{NetworkArgs, PrebuiltArgs, SpecsArgs};
+use crate::commands::repo::{PackageFile, for_solving};
 use crate::details::SpecDetails;
 use crate::outcome::Failure;
 use crate::policy::Policy;
@@ -42,14 +44,70 @@ pub(crate) struct Building {
     texts: BTreeMap<String, BuildSpec>,
     packages: BTreeMap<String, Package>,
     network: NetworkArgs,
+    /// Files of packages of repositories, by full name.
+    prebuilt: BTreeMap<String, PackageFile>,
     pub(crate) capabilities_path: String,
+}
+
+/// What builds need of specs, by name.
+type Details = BTreeMap<String, SpecDetails>;
+
+/// What may be done to have what is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// It may be fetched.
+    Anywhere,
+    /// It has to be in the store already.
+    Store,
 }
 
 impl Building {
     /// Reads everything; what is wrong with specs and lists is printed, and is an error: nothing is fetched or built before all
     /// that can be known from text is right.
-    pub(crate) fn open(args: &SpecsArgs, network: &NetworkArgs, ui: &Ui) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        args: &SpecsArgs,
+        prebuilt: &PrebuiltArgs,
+        network: &NetworkArgs,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
         let store = crate::store::open(&args.store)?;
+        clear_up(&store, ui)?;
+        let read = Self::read(store, args, prebuilt, network, Reach::Anywhere, ui)?;
+        let (mut building, details) = read.ok_or_else(|| Failure::internal("what may be fetched is missing"))?;
+        let wrong = building.take_sources(details)?;
+        if wrong.is_empty() {
+            return Ok(building);
+        }
+        ui.diagnostics(&wrong, &building.sources);
+        Err(Failure::input("sources do not fit the specs").hint("nothing was fetched or built"))
+    }
+
+    /// The same out of a store that is here: nothing is fetched. None if there is no store, or if it has not all that specs
+    /// are read with. In the second place, whether lists of sources are such that a build could begin.
+    pub(crate) fn find(args: &SpecsArgs, prebuilt: &PrebuiltArgs, ui: &Ui) -> Result<Option<(Self, bool)>, Failure> {
+        let seed = Path::new(args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED));
+        let is_store = crate::store::folder(&args.store).is_ok_and(|folder| folder.join("version").is_file());
+        if !is_store || !seed.is_file() || !seed.with_extension("lock").is_file() {
+            return Ok(None);
+        }
+        let store = crate::store::open(&args.store)?;
+        let network = NetworkArgs { offline: true, ..NetworkArgs::default() };
+        let Some((mut building, details)) = Self::read(store, args, prebuilt, &network, Reach::Store, ui)? else {
+            return Ok(None);
+        };
+        let is_whole = building.take_sources(details).is_ok_and(|wrong| wrong.is_empty());
+        Ok(Some((building, is_whole)))
+    }
+
+    /// Reads specs and what belongs to them.
+    fn read(
+        store: Store,
+        args: &SpecsArgs,
+        prebuilt: &PrebuiltArgs,
+        network: &NetworkArgs,
+        reach: Reach,
+        ui: &Ui,
+    ) -> Result<Option<(Self, Details)>, Failure> {
         let seed_path = args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED);
         let seed = SeedFiles::read(Path::new(seed_path), ui)?;
         let lock = seed.checked_lock(ui)?.clone();
@@ -61,10 +119,18 @@ impl Building {
             let teller = SeedTeller::new(ui);
             let definition = &seed.definition;
             let roots = SeedRoots { store: &store, definition, lock: &lock, apt: &apt, temporary: &temporary };
-            policy.config = Some(roots.rpm_config_folder(&|progress| teller.tell(progress))?);
+            policy.config = match reach {
+                Reach::Anywhere => Some(roots.rpm_config_folder(&|progress| teller.tell(progress))?),
+                Reach::Store => match roots.find_rpm_config()? {
+                    None => return Ok(None),
+                    found => found,
+                },
+            };
         }
-        let specs = read(args, &policy, Detail::Build, ui)?;
-        let mut building = Self {
+        let mut specs = read(args, &policy, Detail::Build, ui)?;
+        let prebuilt = for_solving(&prebuilt.repo, &prebuilt.repo_key, ui)?;
+        specs.inputs.repositories = prebuilt.repositories;
+        let building = Self {
             policy: BuildPolicy { macros: macro_files(&policy)? },
             definition: seed.definition,
             lock,
@@ -77,14 +143,14 @@ impl Building {
             texts: BTreeMap::new(),
             packages: BTreeMap::new(),
             network: network.clone(),
+            prebuilt: prebuilt.files,
             capabilities_path: args.capabilities.clone().unwrap_or_else(|| beside_specs(args, "capabilities.lock")),
         };
-        building.take_sources(specs.details, ui)?;
-        Ok(building)
+        Ok(Some((building, specs.details)))
     }
 
-    /// Puts specs and their lists of sources together.
-    fn take_sources(&mut self, details: BTreeMap<String, SpecDetails>, ui: &Ui) -> Result<(), Failure> {
+    /// Puts specs and their lists of sources together; gives what does not fit.
+    fn take_sources(&mut self, details: Details) -> Result<Vec<Diagnostic>, Failure> {
         let mut wrong: Vec<Diagnostic> = Vec::new();
         for (name, detail) in details {
             let folder = detail.path.parent().unwrap_or(Path::new("/")).to_owned();
@@ -124,11 +190,7 @@ impl Building {
             self.texts.insert(name.clone(), text);
             self.packages.insert(name, package);
         }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        ui.diagnostics(&wrong, &self.sources);
-        Err(Failure::input("sources do not fit the specs").hint("nothing was fetched or built"))
+        Ok(wrong)
     }
 
     /// The blob of a file whose list does not say how large it is: it has to be here before anything can be planned.
@@ -163,19 +225,15 @@ impl Building {
             specs: self.inputs.specs.clone(),
             seed: self.inputs.seed.clone(),
             lock: self.inputs.lock.clone(),
-            durations: self.inputs.durations.clone(),
-            repositories: Vec::new(),
+            durations: self.durations(),
+            repositories: self.inputs.repositories.clone(),
         };
         Workspace { graph: BuildGraph::new(inputs), sources: self.sources.clone(), jobs, bad_specs: self.bad_specs }
     }
 
     /// What the builder is asked for.
     pub(crate) fn request(&self, targets: BTreeSet<String>, checks: Checks) -> Result<Request, Failure> {
-        let known = self.store.document(HISTORY.0, HISTORY.1)?.unwrap_or_default();
-        // What other machines recorded counts until this one knows better.
-        let mut lines = self.inputs.durations.to_text().into_bytes();
-        lines.extend(known);
-        let (history, _) = History::read(&lines);
+        let history = self.history()?;
         let is_rpm = |name: &&String| {
             let packages = self.inputs.seed.groups[*name].packages.values().flatten();
             packages.into_iter().any(|capability| capability.name == "rpm-build")
@@ -188,11 +246,26 @@ impl Building {
             texts: self.texts.clone(),
             seed: self.inputs.seed.clone(),
             lock: self.inputs.lock.clone(),
+            repositories: self.inputs.repositories.clone(),
             history,
             targets,
             checks,
             base_group,
         })
+    }
+
+    /// How long builds took, and what they needed: what other machines recorded counts until this one knows better.
+    fn history(&self) -> Result<History, Failure> {
+        let mut lines = self.inputs.durations.to_text().into_bytes();
+        lines.extend(self.store.document(HISTORY.0, HISTORY.1)?.unwrap_or_default());
+        Ok(History::read(&lines).0)
+    }
+
+    /// The same, as the graph has it.
+    fn durations(&self) -> Durations {
+        let known = self.history().ok().and_then(|history| String::from_utf8(history.write()).ok());
+        let known = known.and_then(|text| Durations::parse(SourceId(0), &text).ok());
+        known.unwrap_or_else(|| self.inputs.durations.clone())
     }
 
     pub(crate) fn save_history(&self, history: &History) -> Result<(), Failure> {
@@ -251,6 +324,34 @@ impl Supplies for Building {
         self.roots().create(&groups, &listen).map(drop).map_err(seed_node_failure)
     }
 
+    fn package(&self, nevra: &str) -> Result<Digest, NodeFailure> {
+        let input = |message: String| NodeFailure::new(Category::Input, message);
+        let file = self.prebuilt.get(nevra).ok_or_else(|| input(format!("no repository has {nevra}")))?;
+        if let Checksum::Sha256(hash) = file.checksum {
+            let digest = Digest { hash, size: file.size };
+            if self.store.has(&digest) {
+                return Ok(digest);
+            }
+        }
+        let shown = file.path.display();
+        let store_failure = |error: StoreError| NodeFailure::new(error.category(), error.to_string());
+        let digest = self.store.put_file(&file.path).map_err(store_failure)?;
+        // What was stored is judged, not the file: that may be another one the next moment.
+        let found = match file.checksum {
+            Checksum::Sha256(_) => Checksum::Sha256(digest.hash),
+            Checksum::Sha512(_) => file.checksum.same_kind_of(&self.store.read(&digest).map_err(store_failure)?),
+        };
+        if found == file.checksum {
+            return Ok(digest);
+        }
+        let hint = Some("make its repodata again if the file is right: `bedplate repo create`".to_owned());
+        let message = format!(
+            "{shown} is not the file that its repository describes: {} is wanted, it has {found}",
+            file.checksum
+        );
+        Err(NodeFailure { hint, ..input(message) })
+    }
+
     fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure> {
         let Some(package) = self.packages.get(spec) else { return Ok(()) };
         let listen = |_: &str, file: &str, step: &Step<'_>| match step {
@@ -274,6 +375,16 @@ impl Supplies for Building {
             }
         })
     }
+}
+
+/// Removes what killed builds left. Of an ordinary user's, files belong to sub-ids.
+fn clear_up(store: &Store, ui: &Ui) -> Result<(), Failure> {
+    let left = store.clear_up(|folder| bedplate_sandbox::remove(folder, &Helper::default()))?;
+    for (folder, why) in left {
+        let why = bedplate_engine::build::chain(&why);
+        ui.summary(&format!("{} is of a build that was killed, and cannot be removed: {why}", folder.display()));
+    }
+    Ok(())
 }
 
 /// The texts of the distribution's macros, without what rpm passes over.

@@ -1,6 +1,7 @@
 //! The arguments, declared once: help and the reference are made from here.
 
 mod build;
+mod compose;
 mod graph;
 mod image;
 mod key;
@@ -14,9 +15,12 @@ mod version;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
+pub(crate) use self::compose::ImageBuildArgs;
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
-pub(crate) use self::image::{AccelerationChoice, DiskFormatChoice, ImageBootArgs, ImageCommand};
+pub(crate) use self::image::{
+    AccelerationChoice, DiskFormatChoice, ExplainArgs, ImageBootArgs, ImageCommand, ImportArgs, ValidateArgs,
+};
 pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
@@ -126,9 +130,6 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
     /// Make, verify and query repositories of RPMs
     #[command(subcommand)]
     Repo(Box<RepoCommand>),
-    /// Work with operating system images
-    #[command(subcommand)]
-    Image(Box<ImageCommand>),
     /// Get, verify and pin the files that specs take from elsewhere
     #[command(subcommand)]
     Source(Box<SourceCommand>),
@@ -141,6 +142,9 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
+    /// Check, explain and import the configs of images
+    #[command(subcommand)]
+    Image(Box<ImageCommand>),
     /// Look after the seed: the packages of the distribution that first builds run in
     #[command(subcommand)]
     Seed(Box<SeedCommand>),

@@ -8,6 +8,7 @@ mod building;
 mod cli;
 mod commands;
 mod details;
+mod image_config;
 mod lints;
 mod outcome;
 mod output;
@@ -44,11 +45,11 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome, Failure> {
         cli::Command::Version(command) => commands::version::run(command, ui),
         cli::Command::Solve(args) => commands::solve::run(&args, ui),
         cli::Command::Repo(command) => commands::repo::run(*command, ui),
-        cli::Command::Image(command) => commands::image::run(*command, ui),
         cli::Command::Source(command) => commands::source::run(*command, ui),
         cli::Command::Replay(args) => commands::replay::run(&args, ui),
         cli::Command::Seed(command) => commands::seed::run(*command, ui),
         cli::Command::Key(command) => commands::key::run(command, ui),
+        cli::Command::Image(command) => commands::image::run(*command, ui),
         cli::Command::Store(command) => commands::store::run(command, ui),
     }
 }

@@ -82,7 +82,7 @@ fn folders_links_and_hardware() {
 fn the_libraries_of_this_machine() {
     let root = root();
     // Small ones, so that it is quick, with all links that lead to them.
-    let is_taken = |path: &Path| fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() < 40_000);
+    let is_taken = |path: &Path| fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() < 30_000);
     let names = fs::read_dir(LIBRARIES).unwrap().map(|entry| entry.unwrap().path());
     for from in names.filter(|path| path.to_str().unwrap().contains(".so") && is_taken(path)) {
         let to = from.to_str().unwrap();

@@ -1,6 +1,7 @@
 //! Agreement with the real tools.
 
 mod ldconfig;
+mod programs;
 mod services;
 mod support;
 mod sysusers;

@@ -17,8 +17,8 @@ fn agrees(files: &[(&str, &str)], steps: &[&[&str]]) {
         let ours = root.ours(|editor| ours(editor, step));
         let mut arguments = vec!["--root", root.path().to_str().unwrap().to_owned().leak()];
         arguments.extend(*step);
-        let (_, said) = root.try_theirs("systemctl", &arguments);
-        eprintln!("{step:?}: {said}");
+        // It fails where a unit is masked or static, after it has done the rest.
+        root.try_theirs("systemctl", &arguments);
         root.assert_same(&ours, |_| false);
     }
 }

@@ -14,8 +14,8 @@ fn agrees(mut root: Root) {
         make_temporary_files(editor, &specifiers, &accounts).unwrap();
     });
     assert!(root.said.is_empty(), "{:?}", root.said);
-    let (_, said) = root.try_theirs("systemd-tmpfiles", &["--create", "--root", root.path().to_str().unwrap()]);
-    eprintln!("{said}");
+    // It fails where something else is in the way, after it has done the rest.
+    root.try_theirs("systemd-tmpfiles", &["--create", "--root", root.path().to_str().unwrap()]);
     root.assert_same(&ours, |path| ["/run", "/tmp"].iter().any(|folder| path.starts_with(folder)));
 }
 

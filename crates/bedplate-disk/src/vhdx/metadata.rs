@@ -63,7 +63,7 @@ impl Metadata {
     /// Reads a region. The error says what is wrong.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() < ITEMS_AT || !bytes.starts_with(SIGNATURE) {
-            return Err("its metadata lacks the signature".to_owned());
+            return Err("its metadata lack the signature".to_owned());
         }
         let count = usize::from(u16::from_le_bytes([bytes[10], bytes[11]]));
         let value = |item: Uuid, length: usize| {
@@ -107,7 +107,7 @@ mod tests {
         let bytes = metadata.to_bytes();
         assert_eq!(Metadata::from_bytes(&bytes), Ok(metadata));
         for (at, byte, expected) in [
-            (0, b'M', "its metadata lacks the signature"),
+            (0, b'M', "its metadata lack the signature"),
             (10, 1, "its metadata lack item 8141bf1d-a96f-4709-ba47-f233a8faab5f"),
             (ENTRY + 18, 100, "item caa16737-fa36-4d43-b3b6-33f0aa44e76b of its metadata is not where it should be"),
             (ITEMS_AT, 5, "its blocks have 2097157 bytes"),

@@ -95,7 +95,7 @@ fn qemu_accepts_all_formats_and_reads_the_same_disk() {
             let info = good("qemu-img", arguments!["info", "--output=json", "-f", name, &target.path]);
             let info: serde_json::Value = serde_json::from_str(&info).unwrap();
             assert_eq!(info["virtual-size"], size, "{what}");
-            good("qemu-img", arguments!["compare", "-s", "-f", "raw", "-F", name, &source, &target.path]);
+            good("qemu-img", arguments!["compare", "-f", "raw", "-F", name, &source, &target.path]);
             if ["qcow2", "vhdx"].contains(&name) {
                 let check = good("qemu-img", arguments!["check", "--output=json", "-f", name, &target.path]);
                 let check: serde_json::Value = serde_json::from_str(&check).unwrap();
@@ -186,7 +186,7 @@ fn images_that_cannot_be_read_say_why() {
     cut("vhd-dynamic", "cut.vhd", 2 * MIB);
     let flip = |from: &str, to: &str, at: usize| {
         let mut bytes = std::fs::read(path(from)).unwrap();
-        bytes[at] ^= 1;
+        bytes[at] ^= 16;
         std::fs::write(path(to), bytes).unwrap();
     };
     flip("vhd-dynamic", "flipped.vhd", 512 + 20);
@@ -198,7 +198,7 @@ fn images_that_cannot_be_read_say_why() {
             "plain.zst",
             "cannot be read: it is a file packed by zstd, and it has no table of its frames: unpack it first, with `zstd -d`",
         ),
-        ("cut.vhdx", "is a damaged VHDX: it has no metadata"),
+        ("cut.vhdx", "is a damaged VHDX: its metadata lack the signature"),
         ("cut.qcow2", "is a damaged QCOW2: it ends too early"),
         ("cut.vhd", "is a damaged VHD: its footer lacks the cookie"),
         ("flipped.vhd", "is a damaged VHD: the checksum of its header is wrong"),

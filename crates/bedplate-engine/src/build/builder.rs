@@ -20,6 +20,9 @@ use super::tree::{TreeFault, unpack};
 use crate::files::files_below;
 use crate::{Jobserver, NodeFailure, Usage, WorkerContext, relevant_lines};
 
+/// Changes when the same package would be unpacked to another tree.
+const TAKEN: &str = "bedplate package tree 1";
+
 /// Where the jobserver is in a sandbox.
 const JOBSERVER: &str = "/run/bedplate/jobserver";
 
@@ -147,6 +150,40 @@ impl Builder {
         Ok(serde_json::from_value(entry.about).ok())
     }
 
+    /// The key of what a package file installs, by its content identity, and the tree if the store has it.
+    pub(crate) fn cached_tree(&self, rpm: &Digest) -> Result<(Digest, Option<Digest>), NodeFailure> {
+        let path = self.store.path_of(rpm).map_err(|error| store_failure(&error))?;
+        let key = Digest::of(format!("{TAKEN}\n{}\n", self.identity(&path)?).as_bytes());
+        let entry = self.store.action(&key).map_err(|error| store_failure(&error))?;
+        Ok((key, entry.and_then(|entry| Some(entry.trees.first()?.digest))))
+    }
+
+    /// Unpacks a package of a repository.
+    pub(crate) fn take(&self, name: &str, rpm: &Digest) -> Result<(), NodeFailure> {
+        let (key, _) = self.cached_tree(rpm)?;
+        let path = self.store.path_of(rpm).map_err(|error| store_failure(&error))?;
+        let tree = self.unpacked(&path)?;
+        let entry = ActionEntry {
+            exit_code: 0,
+            outputs: Vec::new(),
+            trees: vec![OutputTree { path: String::new(), digest: tree }],
+            log: None,
+            wall_seconds: 0.0,
+            cpu_seconds: 0.0,
+            peak_memory_bytes: 0,
+            about: serde_json::json!({ "package": name }),
+        };
+        self.store.record(&key, &entry).map_err(|error| store_failure(&error))
+    }
+
+    /// The tree of a package file.
+    fn unpacked(&self, path: &Path) -> Result<Digest, NodeFailure> {
+        unpack(&self.store, path).map_err(|fault| match fault {
+            TreeFault::Store(error) => store_failure(&error),
+            TreeFault::Package(why) => environment(why),
+        })
+    }
+
     /// Makes the source package.
     pub(crate) fn source(
         &self,
@@ -244,11 +281,7 @@ impl Builder {
         let package = read.map_err(|problems| environment(text_of(path, &problems)))?.package.package;
         let rpm = self.store.put_file(path).map_err(|error| store_failure(&error))?;
         let identity = self.identity(path)?;
-        let tree = (!is_debug(package.name())).then(|| unpack(&self.store, path)).transpose();
-        let tree = tree.map_err(|fault| match fault {
-            TreeFault::Store(error) => store_failure(&error),
-            TreeFault::Package(why) => environment(why),
-        })?;
+        let tree = (!is_debug(package.name())).then(|| self.unpacked(path)).transpose()?;
         Ok(PackageFacts::new(&package, file, rpm, identity, tree))
     }
 

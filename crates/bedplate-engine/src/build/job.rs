@@ -16,6 +16,7 @@ use crate::{End, NodeFailure, Outcome, Usage, WorkerContext};
 pub(crate) enum Job {
     Seed(Vec<String>),
     Fetch(String),
+    Take(String),
     Requires(Box<(BuildSpec, Prepared)>),
     /// The steps of source package and build, as far as they have to run.
     Build(Box<(BuildSpec, Option<Prepared>, Option<Prepared>)>),
@@ -49,6 +50,10 @@ pub(crate) fn run_job(
     let result = match job {
         Job::Seed(groups) => return done(supplies.make_seed(&groups, context)),
         Job::Fetch(name) => return done(supplies.fetch(&name, context)),
+        Job::Take(name) => {
+            context.phase("unpack");
+            return done(supplies.package(&name).and_then(|rpm| builder.take(&name, &rpm)));
+        }
         Job::Requires(job) => {
             let (spec, prepared) = *job;
             builder.requires(&spec, &prepared, providers, context).map(Ran::without_left)

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use bedplate_cas::{Digest, StoreError};
 use bedplate_diag::Category;
-use bedplate_graph::{BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Seed, SpecId};
+use bedplate_graph::{
+    BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Repository, Seed, SpecId, State,
+};
 use bedplate_model::Dependency;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +55,13 @@ pub trait Supplies: Sync {
     /// If the distribution's packages cannot be had, or do not become a root.
     fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure>;
 
+    /// The file of a package of a repository, by its full name: a blob of the store, checked against what its repository says
+    /// of it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is another than its repository says.
+    fn package(&self, nevra: &str) -> Result<Digest, NodeFailure>;
+
     /// Fetches the pinned sources of a spec into the store.
     ///
     /// # Errors
@@ -83,6 +92,8 @@ pub struct Request {
     pub seed: Seed,
     /// What builds taught so far.
     pub lock: CapabilityLock,
+    /// Built packages: a spec all of whose packages are there in its version is not built.
+    pub repositories: Vec<Repository>,
     /// How long builds took, and what they needed.
     pub history: History,
     /// Names of the specs to build.
@@ -98,6 +109,8 @@ pub struct Request {
 enum Task {
     Seed(Vec<String>),
     Fetch(String),
+    /// Unpacks a package of a repository.
+    Take(String),
     /// Asks for generated requirements, once more in each round.
     Requires(String, usize),
     Build(String),
@@ -140,6 +153,8 @@ pub(crate) struct BuildPlan<'a> {
     groups: Vec<String>,
     /// The trees of the seed that roots have, and of which groups they are.
     seeds: BTreeMap<Digest, Vec<String>>,
+    /// Packages of repositories that are in the store: the key of their tree, and the tree.
+    taken: BTreeMap<String, (Digest, Digest)>,
     /// Whether the lock is newer than the graph.
     is_stale: bool,
 }
@@ -155,8 +170,11 @@ struct Pending {
 /// Whether a root is complete.
 pub(crate) enum RootState {
     Complete(Root),
-    /// These have to be built first.
-    Lacks(Vec<String>),
+    /// These specs have to be built first, and these packages of repositories have to be unpacked.
+    Lacks {
+        specs: Vec<String>,
+        packages: Vec<String>,
+    },
     /// These groups of the seed have to be made first.
     NoSeed(Vec<String>),
     Impossible(NodeFailure),
@@ -169,6 +187,8 @@ pub enum Verdict {
     UpToDate(Vec<Reason>),
     /// It would be built.
     Rebuild(Vec<Reason>),
+    /// This repository has its packages in this version.
+    Taken(String),
     /// It cannot be built.
     Impossible(String),
 }
@@ -192,6 +212,7 @@ impl<'a> BuildPlan<'a> {
             inputs: BTreeMap::new(),
             groups: Vec::new(),
             seeds: BTreeMap::new(),
+            taken: BTreeMap::new(),
             is_stale: false,
         };
         plan.groups = plan.all_groups();
@@ -217,6 +238,10 @@ impl<'a> BuildPlan<'a> {
         let is_lost = |result: &SpecResult| {
             Ok(result.built.packages.iter().filter_map(|facts| facts.tree).any(|tree| lost.contains(&tree)))
         };
+        for (name, (key, _)) in self.taken.iter().filter(|(_, (_, tree))| lost.contains(tree)) {
+            self.builder.store.forget(key).map_err(|error| store_failure(&error))?;
+            said.push(format!("what was unpacked of {name} was damaged in the store; it is unpacked again"));
+        }
         let specs =
             results::forget(&self.builder.store, &self.results, is_lost).map_err(|error| store_failure(&error))?;
         said.extend(specs.iter().map(|name| results::built_again(name)));
@@ -246,7 +271,29 @@ impl<'a> BuildPlan<'a> {
         Ok(verdicts)
     }
 
+    /// The specs that were learnt whose tests are known to pass.
+    pub(crate) fn all_checked(&mut self) -> Result<BTreeSet<String>, NodeFailure> {
+        let mut checked = BTreeSet::new();
+        let tasks: Vec<String> = self.tasks.iter().filter_map(Task::check).map(str::to_owned).collect();
+        for name in tasks {
+            self.refresh();
+            if !self.results.contains_key(&name) {
+                continue;
+            }
+            let RootState::Complete(root) = self.root(&name, Step::Check)? else { continue };
+            let spec = self.request.texts[&name].clone();
+            let prepared = self.prepare(&spec, Step::Check, &root)?;
+            if self.builder.cached_check(&prepared.action).map_err(|error| store_failure(&error))? {
+                checked.insert(name);
+            }
+        }
+        Ok(checked)
+    }
+
     fn verdict(&mut self, name: &str, known: &BTreeMap<String, Verdict>) -> Result<Option<Verdict>, NodeFailure> {
+        if let Some(repository) = self.taken_from(name) {
+            return Ok(Some(Verdict::Taken(repository)));
+        }
         let root = match self.root(name, Step::Build)? {
             RootState::Complete(root) => root,
             RootState::Impossible(failure) => return Ok(Some(Verdict::Impossible(failure.message))),
@@ -262,7 +309,11 @@ impl<'a> BuildPlan<'a> {
                 }
                 return Ok(Some(Verdict::Rebuild(reasons)));
             }
-            RootState::Lacks(specs) => {
+            RootState::Lacks { specs, packages } => {
+                if specs.is_empty() {
+                    let reasons = packages.into_iter().map(|spec| Reason::MayChange { spec }).collect();
+                    return Ok(Some(Verdict::Rebuild(reasons)));
+                }
                 let is_known = specs.iter().all(|spec| known.contains_key(spec));
                 let reasons = specs.into_iter().map(|spec| Reason::MayChange { spec }).collect();
                 return Ok(is_known.then_some(Verdict::Rebuild(reasons)));
@@ -302,6 +353,9 @@ impl<'a> BuildPlan<'a> {
             let check = self.graph.check_node(id).filter(|_| self.request.checks != Checks::Off);
             for node in [Some(self.graph.build_node(id)), check].into_iter().flatten() {
                 let node = self.graph.node(node);
+                if node.state == State::Built {
+                    continue;
+                }
                 groups.extend(&node.groups);
                 open.extend(&node.needs);
             }
@@ -326,6 +380,7 @@ impl<'a> BuildPlan<'a> {
         let (name, kind, seconds, memory) = match &task {
             Task::Seed(groups) => (groups.join(" "), NodeKind::Seed, 60.0, None),
             Task::Fetch(name) => (name.clone(), NodeKind::Source, 5.0, None),
+            Task::Take(name) => (name.clone(), NodeKind::Source, 1.0, None),
             Task::Requires(name, _) => (format!("{name} (requirements)"), NodeKind::Build, 5.0, None),
             Task::Build(name) => {
                 let seconds = history.seconds(name, NodeKind::Build).unwrap_or(DEFAULT_SECONDS);
@@ -349,7 +404,9 @@ impl<'a> BuildPlan<'a> {
         if let Some(node) = self.nodes.get(&task) {
             return *node;
         }
-        let Some(id) = self.ids.get(name).copied() else { return self.node(task, work) };
+        let Some(id) = self.ids.get(name).copied().filter(|id| !self.is_taken(*id)) else {
+            return self.node(task, work);
+        };
         // What is needed comes first: no edge has to be searched for cycles then.
         let names = |ids: &[SpecId]| ids.iter().map(|id| self.graph.spec(*id).name.clone()).collect::<Vec<_>>();
         let needs = names(&self.graph.node(self.graph.build_node(id)).needs);
@@ -399,6 +456,38 @@ impl<'a> BuildPlan<'a> {
         }
     }
 
+    /// Whether a repository has the packages of a spec.
+    fn is_taken(&self, spec: SpecId) -> bool {
+        self.graph.node(self.graph.build_node(spec)).state == State::Built
+    }
+
+    /// The repository that has the packages of a spec in its version.
+    fn taken_from(&self, name: &str) -> Option<String> {
+        let id = self.ids.get(name).copied().filter(|id| self.is_taken(*id))?;
+        let pool = &self.graph.pool;
+        let number = pool.packages_of(id).find_map(|package| pool.prebuilt(package))?;
+        Some(pool.repositories[number as usize].clone())
+    }
+
+    /// The specs whose packages repositories have.
+    pub(crate) fn all_taken(&self) -> BTreeSet<String> {
+        let all = self.graph.spec_ids().filter(|id| self.is_taken(*id));
+        all.map(|id| self.graph.spec(id).name.clone()).collect()
+    }
+
+    /// What a package of a repository installs, if the store has it.
+    fn take(&mut self, nevra: &str) -> Result<Option<Digest>, NodeFailure> {
+        if let Some((_, tree)) = self.taken.get(nevra) {
+            return Ok(Some(*tree));
+        }
+        let rpm = self.supplies.package(nevra)?;
+        let (key, tree) = self.builder.cached_tree(&rpm)?;
+        if let Some(tree) = tree {
+            self.taken.insert(nevra.to_owned(), (key, tree));
+        }
+        Ok(tree)
+    }
+
     pub(crate) fn root(&mut self, name: &str, step: Step) -> Result<RootState, NodeFailure> {
         let input = |message: String| NodeFailure::new(Category::Input, message);
         let Some(id) = self.ids.get(name).copied() else {
@@ -409,7 +498,7 @@ impl<'a> BuildPlan<'a> {
             _ => self.graph.build_node(id),
         };
         let kind = self.graph.node(node).kind;
-        if self.graph.node(node).state != bedplate_graph::State::Planned {
+        if self.graph.node(node).state != State::Planned {
             let about = |one: &&bedplate_graph::Finding| one.about.contains(&(id, kind));
             let why: Vec<String> =
                 self.graph.findings.iter().filter(about).map(|one| one.diagnostic.message.clone()).collect();
@@ -418,10 +507,20 @@ impl<'a> BuildPlan<'a> {
         }
         let groups = self.group_names(self.graph.node(node).groups.iter().copied());
         let members = if step == Step::Check { self.graph.check_root_of(id) } else { self.graph.root_of(id) };
-        let (mut packages, mut lacks) = (BTreeMap::new(), BTreeSet::new());
+        let (mut packages, mut lacks, mut not_taken) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for (package, _) in members {
-            let Origin::Spec(maker, _) = self.graph.pool.origin(package) else { continue };
-            let maker = self.graph.spec(maker).name.clone();
+            let maker = match self.graph.pool.origin(package) {
+                Origin::Spec(maker, _) if !self.is_taken(maker) => self.graph.spec(maker).name.clone(),
+                Origin::Seed(_) => continue,
+                Origin::Spec(..) | Origin::Repository(_) => {
+                    let nevra = self.graph.pool.universe.package(package).nevra.to_string();
+                    match self.take(&nevra)? {
+                        Some(tree) => drop(packages.insert(nevra, tree)),
+                        None => drop(not_taken.insert(nevra)),
+                    }
+                    continue;
+                }
+            };
             // The tests of a spec may use its own packages.
             let Some(result) = self.results.get(&maker) else {
                 lacks.insert(maker);
@@ -437,8 +536,9 @@ impl<'a> BuildPlan<'a> {
                 }
             }
         }
-        if !lacks.is_empty() {
-            return Ok(RootState::Lacks(lacks.into_iter().collect()));
+        if !lacks.is_empty() || !not_taken.is_empty() {
+            let (specs, packages) = (lacks.into_iter().collect(), not_taken.into_iter().collect());
+            return Ok(RootState::Lacks { specs, packages });
         }
         let Some(seed) = self.supplies.seed(&groups)? else { return Ok(RootState::NoSeed(groups)) };
         let seed_packages = self.supplies.seed_packages(&groups)?;
@@ -522,7 +622,11 @@ impl<'a> BuildPlan<'a> {
             RootState::Complete(root) => return Ok(root),
             RootState::Impossible(failure) => return Err(Start::Failed(failure)),
             RootState::NoSeed(groups) => vec![self.node(Task::Seed(groups), work)],
-            RootState::Lacks(specs) => specs.iter().flat_map(|spec| self.needed(spec, work)).collect(),
+            RootState::Lacks { specs, packages } => {
+                let mut needs: Vec<NodeId> = specs.iter().flat_map(|spec| self.needed(spec, work)).collect();
+                needs.extend(packages.into_iter().map(|name| self.node(Task::Take(name), work)));
+                needs
+            }
         };
         for need in needs {
             work.need(node, need)
@@ -532,6 +636,9 @@ impl<'a> BuildPlan<'a> {
     }
 
     fn start_build(&mut self, node: NodeId, name: &str, work: &mut Work) -> Result<Start<Job>, NodeFailure> {
+        if self.taken_from(name).is_some() {
+            return Ok(Start::Cached);
+        }
         let root = match self.complete(node, name, Step::Build, work) {
             Ok(root) => root,
             Err(start) => return Ok(start),
@@ -630,6 +737,10 @@ impl Plan for BuildPlan<'_> {
                 let is_here = self.request.texts[&name].pinned().all(|digest| store.has(&digest));
                 Ok(if is_here { Start::Cached } else { Start::Run(Job::Fetch(name)) })
             }
+            Task::Take(name) => self.take(&name).map(|tree| match tree {
+                Some(_) => Start::Cached,
+                None => Start::Run(Job::Take(name)),
+            }),
             Task::Requires(name, _) => self.start_requires(node, &name, work),
             Task::Build(name) => self.start_build(node, &name, work),
             Task::Check(name) => self.start_check(node, &name, work),
@@ -641,7 +752,7 @@ impl Plan for BuildPlan<'_> {
         let task = self.tasks[node.index()].clone();
         let (End::Done(made) | End::Cached(made)) = outcome.end else { return Ok(()) };
         match &task {
-            Task::Seed(_) | Task::Fetch(_) => {}
+            Task::Seed(_) | Task::Fetch(_) | Task::Take(_) => {}
             // Whether something is new shows when the build starts again: it asks the store.
             Task::Requires(..) => {}
             Task::Build(name) => {
@@ -679,6 +790,14 @@ impl Task {
         }
     }
 
+    /// The spec, if the task is its check.
+    fn check(&self) -> Option<&str> {
+        match self {
+            Self::Check(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The name of the document with its inputs, if it has one.
     fn document(&self) -> Option<String> {
         match self {
@@ -701,7 +820,7 @@ fn make_graph(request: &Request) -> BuildGraph {
         specs: request.specs.clone(),
         seed: request.seed.clone(),
         lock: request.lock.clone(),
-        repositories: Vec::new(),
+        repositories: request.repositories.clone(),
         durations: Durations::default(),
     })
 }

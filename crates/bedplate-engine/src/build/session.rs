@@ -1,6 +1,6 @@
 //! What can be asked of builds: that they run, what they would do, what their roots are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bedplate_diag::Category;
 use bedplate_graph::CapabilityLock;
@@ -19,6 +19,8 @@ pub struct BuildRun {
     pub summary: Summary,
     /// What was built or found, by name of the spec.
     pub results: BTreeMap<String, SpecResult>,
+    /// Specs that were not built because repositories have their packages.
+    pub taken: BTreeSet<String>,
     /// What builds taught until now.
     pub lock: CapabilityLock,
     /// How long builds took, this run's with them.
@@ -49,9 +51,10 @@ pub fn build(
         let (summary, _) = crate::run(&mut plan, work, options, &worker, cancel, events);
         let lost = if summary.is_good() { Vec::new() } else { plan.forget_lost()? };
         let results = std::mem::take(&mut plan.results);
+        let taken = plan.all_taken();
         request = plan.request;
         if lost.is_empty() || repair == MAX_REPAIRS {
-            return Ok(BuildRun { summary, results, lock: request.lock, history: request.history });
+            return Ok(BuildRun { summary, results, taken, lock: request.lock, history: request.history });
         }
         for message in lost {
             events.emit(&Event::Note { message, node: None });
@@ -60,16 +63,23 @@ pub fn build(
     unreachable!("the loop has a bound")
 }
 
-/// Says of each target, and of all that it needs, whether a build would build it, and why.
+/// What a build would find in the store.
+#[derive(Debug)]
+pub struct Examined {
+    /// Of each target, and of all that it needs, whether a build would build it, and why.
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Those whose tests are known to pass.
+    pub checked: BTreeSet<String>,
+}
+
+/// Looks at what is in the store, and runs nothing.
 ///
 /// # Errors
 /// If the store or the seed cannot be read.
-pub fn examine(
-    builder: &Builder,
-    supplies: &dyn Supplies,
-    request: Request,
-) -> Result<BTreeMap<String, Verdict>, NodeFailure> {
-    BuildPlan::new(builder, supplies, request).0.learn_all()
+pub fn examine(builder: &Builder, supplies: &dyn Supplies, request: Request) -> Result<Examined, NodeFailure> {
+    let (mut plan, _) = BuildPlan::new(builder, supplies, request);
+    let verdicts = plan.learn_all()?;
+    Ok(Examined { checked: plan.all_checked()?, verdicts })
 }
 
 /// The root that the build of a target would get; what it needs has to be built.
@@ -92,7 +102,9 @@ pub fn fresh_root(
         RootState::Complete(root) => root,
         RootState::Impossible(failure) => return Err(failure),
         RootState::NoSeed(groups) => return Err(input(format!("the seed is not made yet: {}", groups.join(", ")))),
-        RootState::Lacks(specs) => return Err(input(format!("not built yet: {}", specs.join(", ")))),
+        RootState::Lacks { specs, packages } => {
+            return Err(input(format!("not built or unpacked yet: {}", [specs, packages].concat().join(", "))));
+        }
     };
     let spec = plan.request.texts[name].clone();
     let prepared = plan.prepare(&spec, Step::Build, &root)?;

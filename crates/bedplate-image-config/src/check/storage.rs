@@ -1,7 +1,5 @@
 //! Disk and partitions.
 
-use std::collections::BTreeMap;
-
 use bedplate_diag::Span;
 
 use super::{Checks, also};
@@ -54,29 +52,22 @@ fn root(checks: &mut Checks<'_>, storage: &Storage) {
     }
 }
 
-/// Mount points and labels are there once.
+/// Mount points and labels are there once. Of a type that is there twice, more need not be said.
 fn unique(checks: &mut Checks<'_>, layout: &[PlannedPartition]) {
-    let mut mounts: BTreeMap<&str, Span> = BTreeMap::new();
-    let mut labels: BTreeMap<&str, Span> = BTreeMap::new();
-    for partition in layout {
+    for (at, partition) in layout.iter().enumerate() {
+        let before = || layout[..at].iter().filter(|one| one.kind != partition.kind || one.kind.may_repeat());
         if let Some(mount) = &partition.mount
-            && let Some(first) = mounts.insert(mount.as_str(), mount.span)
+            && let Some(first) = before().filter_map(|one| one.mount.as_ref()).find(|one| one.value == mount.value)
         {
             let message = format!("two partitions are mounted at `{mount}`");
-            also(
-                checks.wrong("twice", mount.span, message, "give one of them another `mount`"),
-                "the first is here",
-                first,
-            );
+            let mistake = checks.wrong("twice", mount.span, message, "give one of them another `mount`");
+            also(mistake, "the first is here", first.span);
         }
         let label = &partition.label;
-        if let Some(first) = labels.insert(label.as_str(), label.span) {
+        if let Some(first) = before().find(|one| one.label.value == label.value) {
             let message = format!("two partitions have the label `{label}`");
-            also(
-                checks.wrong("twice", label.span, message, "give one of them another `label`"),
-                "the first is here",
-                first,
-            );
+            let mistake = checks.wrong("twice", label.span, message, "give one of them another `label`");
+            also(mistake, "the first is here", first.label.span);
         }
     }
 }
@@ -96,7 +87,9 @@ fn disk(checks: &mut Checks<'_>, storage: &Storage, layout: &[PlannedPartition])
             checks.wrong("disk-too-small", storage.size.span, message, hint);
         }
     }
-    let mut growing = layout.iter().enumerate().filter(|(_, one)| matches!(*one.size, PartitionSize::Grow(_)));
+    // What verity protects cannot grow at all, which is told there.
+    let grows = |one: &PlannedPartition| matches!(*one.size, PartitionSize::Grow(_)) && *one.verity == Verity::Off;
+    let mut growing = layout.iter().enumerate().filter(|(_, one)| grows(one));
     if let Some((at, first)) = growing.next() {
         for (_, other) in growing.by_ref() {
             let message = "two partitions grow, and a disk has one end".to_owned();
@@ -104,7 +97,7 @@ fn disk(checks: &mut Checks<'_>, storage: &Storage, layout: &[PlannedPartition])
             also(mistake, "the other is here", first.size.span);
         }
         if let Some(behind) = layout.get(at + 1)
-            && !matches!(*behind.size, PartitionSize::Grow(_))
+            && !grows(behind)
         {
             let message =
                 format!("a partition that grows is the last of the disk, and `{}` is behind it", behind.label);

@@ -57,3 +57,36 @@ fn all_mistakes_of_all_files_are_told_at_once() {
         assert!(told.contains(says), "{says} not in:\n{told}");
     }
 }
+
+/// Files that `complete.toml` names.
+const FILES: [(&str, &str); 3] = [("repository/a.rpm", ""), ("keys/os.asc", ""), ("files/secret", "")];
+
+#[test]
+fn a_config_with_everything_is_good() {
+    let mut files = vec![("node.toml", include_str!("../data/complete.toml"))];
+    files.extend(FILES);
+    let config = good(&files);
+    let layout = config.storage.layout();
+    let told: Vec<String> = layout
+        .iter()
+        .map(|one| {
+            let mount = one.mount.as_ref().map_or("-", |mount| mount.as_str());
+            format!("{} {} {} {} {mount}", one.kind, one.label, *one.size, *one.filesystem)
+        })
+        .collect();
+    // The signature that `verity` asks for has no partition in the config.
+    assert_eq!(
+        told,
+        [
+            "esp esp 256M vfat /boot",
+            "root root-a minimal erofs /",
+            "root-verity-sig root-verity-sig minimal none -",
+            "root-verity root-verity 64M none -",
+            "linux-generic data 1G xfs /data",
+            "var var grow ext4 /var"
+        ]
+    );
+    assert!(layout[1].is_read_only && !layout[5].is_read_only);
+    assert_eq!(config.storage.etc_access().map(|access| access.word()), Some("overlay"));
+    assert_eq!(config.storage.var_access(), None);
+}

@@ -1,4 +1,6 @@
 //! Configs as people write them.
 
+mod generated;
 mod load;
+mod mistakes;
 mod support;

@@ -1,11 +1,10 @@
 //! Commands that run as root of an image.
 
-use std::path::Path;
 use std::process::Command;
 
 use super::*;
 
-/// A folder with `layer`, `base` and `helper` that ordinary users may enter; with sub-ids for `nobody`.
+/// A folder with `layer`, `base` and `helper` that ordinary users may enter.
 fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -16,10 +15,8 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     for name in ["owned", "kept", "gone", "folder/file", "folder/deep/file", "linked"] {
         std::fs::write(base.join("layer").join(name), format!("{name}\n")).unwrap();
     }
+    std::fs::copy(probe(), base.join("layer/probe")).unwrap();
     std::fs::copy(HELPER, folder.path().join("helper")).unwrap();
-    for ids in ["subuid", "subgid"] {
-        std::fs::write(folder.path().join(ids), "nobody:1500000000:65536\n").unwrap();
-    }
     (folder, base)
 }
 
@@ -30,7 +27,16 @@ fn series(scripts: &[&str]) -> String {
         let output = Command::new(HELPER).arg("series").arg(&base).args(scripts).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
+    assert_eq!(series_of_user(65536, scripts), as_root);
+    as_root
+}
+
+/// What it prints when an ordinary user runs it who has so many sub-ids.
+fn series_of_user(ids: u32, scripts: &[&str]) -> String {
     let (folder, base) = place();
+    for file in ["subuid", "subgid"] {
+        std::fs::write(folder.path().join(file), format!("nobody:1500000000:{ids}\n")).unwrap();
+    }
     assert!(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&base).status().unwrap().success());
     let script = "mount --bind $0/subuid /etc/subuid; mount --bind $0/subgid /etc/subgid; \
                   exec setpriv --reuid nobody --regid nogroup --clear-groups -- $0/helper series $0/place \"$@\"";
@@ -40,10 +46,13 @@ fn series(scripts: &[&str]) -> String {
     }
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-ec", script]).arg(folder.path()).args(scripts).current_dir("/");
-    let as_user = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    assert_eq!(as_user, as_root);
-    assert!(!Path::new(&base.join("scratch")).exists());
-    as_root
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn too_few_ids_are_named() {
+    let said = series_of_user(10, &["echo never"]);
+    assert!(said.contains("from 0 to 65534, and there are 3 of them here; give whoever"), "{said}");
 }
 
 #[test]
@@ -70,7 +79,7 @@ fn what_they_wrote_is_listed_with_its_owners() {
          chmod 4000 /folder/new; mkfifo /pipe; ln -s to /symlink; ln /folder/new /hard; chown -h 7:8 /symlink; \
          mknod /device c 1 3 2>/dev/null || echo refused; chown 9 /kept",
         "set -e; touch /own; chown 33:33 /own; : > /empty; \
-         ln /linked /linked2; test $(stat -c %h /linked) = 2",
+         /probe capability /own; ln /linked /linked2; test $(stat -c %h /linked) = 2",
     ]);
     let (_, list) = said.split_once("end: exit status 0\n").unwrap_or_else(|| panic!("{said}"));
     // The layers lack them, so they were made.
@@ -93,7 +102,7 @@ fn what_they_wrote_is_listed_with_its_owners() {
             "linked",
             "linked2 File 0644 0:0 {}",
             "linked",
-            "own File 0644 33:33 {}",
+            "own File 0644 33:33 {\"security.capability\": [1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}",
             "pipe Fifo 0644 0:0 {}",
             "symlink Symlink([116, 111]) 0777 7:8 {}",
         ],

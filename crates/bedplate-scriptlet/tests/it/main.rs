@@ -2,4 +2,6 @@
 
 mod order;
 mod plan;
+mod run;
 mod support;
+mod tree;

@@ -7,6 +7,7 @@ use std::process::Command;
 use bedplate_scriptlet::{Package, Rpm, order, plan};
 
 use crate::support::{Dice, build, files, read, run};
+use crate::tree::bare_root;
 
 /// A script that writes its name, its arguments and its standard input to the log.
 fn script(name: &str) -> String {
@@ -39,7 +40,7 @@ const STARTS: [&str; 8] =
     ["/usr", "/usr/share/a", "/usr/share/b/", "/usr/share/a/x", "/etc", "/usr/share/p00", "/usr/share/b", "/link/"];
 
 /// A spec of packages with scripts and triggers at random.
-fn spec(seed: u64, count: usize) -> String {
+pub(crate) fn spec(seed: u64, count: usize) -> String {
     let mut dice = Dice(seed);
     let mut text = String::from("Name: top\nVersion: 1\nRelease: 1\nSummary: s\nLicense: x\nBuildArch: noarch\n");
     text.push_str("%description\nd\n");
@@ -114,18 +115,9 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').unwrap().0
 }
 
-/// A root with nothing but a shell and `cat`.
-fn root() -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(root.path().join("bin")).unwrap();
-    std::fs::copy("/bin/busybox", root.path().join("bin/sh")).expect("toolkit/host-setup installs busybox-static");
-    std::fs::hard_link(root.path().join("bin/sh"), root.path().join("bin/cat")).unwrap();
-    root
-}
-
 /// What the scripts wrote when the host's rpm installed the packages.
 fn rpm_log(files: &[PathBuf]) -> String {
-    let root = root();
+    let root = bare_root();
     let mut command = Command::new("rpm");
     command.args(["-i", "--nodeps", "--nosignature", "--root"]).arg(root.path()).args(files);
     let said = run(&mut command);

@@ -63,7 +63,21 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) render: RenderArgs,
     #[command(flatten)]
+    pub(crate) prebuilt: PrebuiltArgs,
+    #[command(flatten)]
     pub(crate) specs: SpecsArgs,
+}
+
+/// Packages that specs need not make.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PrebuiltArgs {
+    /// Folder of built packages, with or without repodata: what it has in a spec's version is taken, not built
+    /// [name: that of the folder]; may be given again
+    #[arg(long, short = 'r', value_name = "[NAME=]DIR")]
+    pub(crate) repo: Vec<String>,
+    /// Public keys: each repository has to be signed by one of them
+    #[arg(long, value_name = "FILE", requires = "repo")]
+    pub(crate) repo_key: Vec<String>,
 }
 
 /// Where sources and seed may come from.
@@ -89,6 +103,8 @@ pub(crate) struct ShellArguments {
     #[arg(long)]
     pub(crate) fresh: bool,
     #[command(flatten)]
+    pub(crate) prebuilt: PrebuiltArgs,
+    #[command(flatten)]
     pub(crate) specs: SpecsArgs,
 }
 
@@ -100,6 +116,8 @@ pub(crate) struct WhyRebuildArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) prebuilt: PrebuiltArgs,
     #[command(flatten)]
     pub(crate) specs: SpecsArgs,
 }

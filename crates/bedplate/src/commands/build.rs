@@ -20,7 +20,7 @@ use crate::workspace::{Found, Workspace, processors};
 /// Builds, signs, publishes.
 pub(crate) fn run(args: &BuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let jobs = args.jobs.unwrap_or_else(processors).max(1);
-    let building = Building::open(&args.specs, &args.network, ui)?;
+    let building = Building::open(&args.specs, &args.prebuilt, &args.network, ui)?;
     let workspace = building.workspace(jobs);
     let targets = targets(&workspace, &args.names)?;
     refuse_bad(&workspace, &targets, args.check != CheckChoice::Off, ui)?;
@@ -66,7 +66,9 @@ pub(crate) fn run(args: &BuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
             ui.summary(&format!("{}: not written, because not all is built", repository(args).display()));
             return Ok(outcome(&run.summary));
         }
-        let published = results::publish_all(&repository(args), &building.store, &all, &run.results, &key);
+        // Whoever takes these packages has their repository.
+        let own = all.difference(&run.taken).cloned().collect();
+        let published = results::publish_all(&repository(args), &building.store, &own, &run.results, &key);
         match published {
             Ok(published) => {
                 ui.summary(&format!(

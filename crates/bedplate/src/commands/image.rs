@@ -1,6 +1,11 @@
-//! `bedplate image`: operating system images.
+//! `bedplate image`: configs of images, and images.
 
 mod boot;
+mod build;
+mod explain;
+mod import;
+mod schema;
+mod validate;
 
 use crate::cli::ImageCommand;
 use crate::outcome::{Failure, Outcome};
@@ -9,6 +14,11 @@ use crate::ui::Ui;
 /// Runs a command of the group.
 pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
+        ImageCommand::Build(args) => build::run(&args, ui),
         ImageCommand::Boot(args) => boot::run(&args, ui),
+        ImageCommand::Validate(args) => validate::run(&args, ui),
+        ImageCommand::Schema => schema::run(ui),
+        ImageCommand::Explain(args) => explain::run(&args, ui),
+        ImageCommand::Import(args) => import::run(&args, ui),
     }
 }

@@ -7,18 +7,33 @@ use bedplate_graph::{NodeId, NodeKind, SpecId, State};
 use bedplate_solve::PackageId;
 use serde_json::{Value, json};
 
+use bedplate_engine::build::{self, Checks, Verdict};
+use bedplate_sandbox::Limits;
+
 use super::graph::{duration, node_fields, node_name, times_json, times_text};
-use crate::cli::PlanArgs;
+use crate::building::Building;
+use crate::cli::{PlanArgs, PrebuiltArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
 use crate::ui::Ui;
-use crate::workspace::{Found, Workspace};
+use crate::workspace::{Found, Workspace, processors};
 
 /// Prints what would be fetched, built and taken.
 pub(crate) fn run(args: &PlanArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let workspace = Workspace::load_quietly(&args.workspace, ui)?;
+    let asked = &args.workspace;
+    let prebuilt = PrebuiltArgs { repo: asked.repo.clone(), repo_key: asked.key.clone() };
+    let building = Building::find(&asked.specs, &prebuilt, ui)?;
+    let workspace = match &building {
+        Some((building, _)) => building.workspace(asked.jobs.unwrap_or_else(processors).max(1)),
+        None => Workspace::load_quietly(asked, ui)?,
+    };
     let wanted = targets(&workspace, &args.targets)?;
-    let plan = Plan::new(&workspace, &wanted, !args.no_check);
+    let stored = match &building {
+        // Lists of sources that a build would refuse: nobody can say what it would find.
+        Some((building, true)) => Stored::look(building, &workspace, &wanted, !args.no_check)?,
+        _ => Stored::default(),
+    };
+    let plan = Plan::new(&workspace, &wanted, !args.no_check, &stored);
     let text = if args.json { format!("{:#}\n", plan.json()) } else { plan.text() };
     ui.print(&text)?;
     // What is wrong elsewhere is no matter of these targets.
@@ -28,6 +43,32 @@ pub(crate) fn run(args: &PlanArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let has_spec_errors = args.targets.is_empty() && workspace.bad_specs > 0;
     let is_bad = has_spec_errors || !plan.blocked.is_empty() || about.iter().any(bedplate_diag::Diagnostic::is_error);
     Ok(if is_bad { Outcome::BadInput } else { Outcome::Good })
+}
+
+/// What the store has of a plan: names of specs.
+#[derive(Debug, Default)]
+struct Stored {
+    built: BTreeSet<String>,
+    checked: BTreeSet<String>,
+}
+
+impl Stored {
+    fn look(
+        building: &Building,
+        workspace: &Workspace,
+        wanted: &BTreeSet<SpecId>,
+        with_checks: bool,
+    ) -> Result<Self, Failure> {
+        let graph = &workspace.graph;
+        let is_built = |id: &SpecId| graph.spec(*id).excluded.is_none();
+        let names = wanted.iter().copied().filter(is_built).map(|id| graph.spec(id).name.clone()).collect();
+        let request = building.request(names, if with_checks { Checks::Run } else { Checks::Off })?;
+        let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
+        let found = build::examine(&builder, building, request)?;
+        let up_to_date = |verdict: &Verdict| matches!(verdict, Verdict::UpToDate(_));
+        let built = found.verdicts.into_iter().filter(|(_, verdict)| up_to_date(verdict)).map(|(name, _)| name);
+        Ok(Self { built: built.collect(), checked: found.checked })
+    }
 }
 
 /// The specs that some targets need, and those of a package's whole installation.
@@ -71,12 +112,14 @@ struct Plan<'a> {
     /// What runs, and what would if it were not blocked.
     nodes: BTreeSet<(SpecId, NodeKind)>,
     built: Vec<SpecId>,
+    /// What the store has built already.
+    stored: Vec<SpecId>,
     blocked: Vec<NodeId>,
     groups: BTreeSet<u32>,
 }
 
 impl<'a> Plan<'a> {
-    fn new(workspace: &'a Workspace, wanted: &BTreeSet<SpecId>, with_checks: bool) -> Self {
+    fn new(workspace: &'a Workspace, wanted: &BTreeSet<SpecId>, with_checks: bool, stored: &Stored) -> Self {
         let graph = &workspace.graph;
         let mut plan = Self {
             workspace,
@@ -84,6 +127,7 @@ impl<'a> Plan<'a> {
             steps: Vec::new(),
             nodes: BTreeSet::new(),
             built: Vec::new(),
+            stored: Vec::new(),
             blocked: Vec::new(),
             groups: BTreeSet::new(),
         };
@@ -100,9 +144,19 @@ impl<'a> Plan<'a> {
             }
             match node.state {
                 State::Planned => {
-                    plan.steps.push(id);
-                    plan.groups.extend(&node.groups);
-                    open.extend(graph.node_needs(id));
+                    let name = &graph.spec(node.spec).name;
+                    let is_stored = match node.kind {
+                        NodeKind::Build => stored.built.contains(name),
+                        NodeKind::Check => stored.checked.contains(name),
+                    };
+                    // What it was built with is of no interest any more.
+                    if !is_stored {
+                        plan.steps.push(id);
+                        plan.groups.extend(&node.groups);
+                        open.extend(graph.node_needs(id));
+                    } else if node.kind == NodeKind::Build {
+                        plan.stored.push(node.spec);
+                    }
                     if with_checks && node.kind == NodeKind::Build {
                         open.extend(graph.check_node(node.spec));
                     }
@@ -117,6 +171,7 @@ impl<'a> Plan<'a> {
         }
         plan.steps.sort_by_key(|id| (graph.node(*id).wave, *id));
         plan.built.sort_unstable();
+        plan.stored.sort_unstable();
         plan.blocked.sort_unstable();
         plan
     }
@@ -158,10 +213,13 @@ impl<'a> Plan<'a> {
             "{} and {} in {}, {} to fetch, {} taken as built\n",
             many(builds, "build"),
             many(self.steps.len() - builds, "check"),
-            many(self.steps.iter().map(|id| graph.node(*id).wave).max().unwrap_or(0) as usize, "wave"),
+            many(self.steps.iter().map(|id| graph.node(*id).wave).collect::<BTreeSet<_>>().len(), "wave"),
             many(fetches.len(), "file"),
             many(self.built.len(), "spec"),
         );
+        if !self.stored.is_empty() {
+            let _ = writeln!(out, "{} built already, in the store", many(self.stored.len(), "spec"));
+        }
         out.push_str(&times_text(self.workspace, &self.steps));
         let groups: Vec<&str> = self.groups.iter().map(|group| graph.pool.groups[*group as usize].as_str()).collect();
         if !groups.is_empty() {
@@ -172,6 +230,9 @@ impl<'a> Plan<'a> {
         }
         for spec in &self.built {
             let _ = writeln!(out, "take   {} {}  from {}", name(*spec), graph.spec(*spec).evr, self.repository(*spec));
+        }
+        for spec in &self.stored {
+            let _ = writeln!(out, "have   {} {}", name(*spec), graph.spec(*spec).evr);
         }
         for (spec, capability, by) in self.cuts() {
             let _ = writeln!(out, "seed   `{capability}` for {}: {} (breaks a cycle)", name(spec), by.join(", "));
@@ -216,6 +277,8 @@ impl<'a> Plan<'a> {
             .iter()
             .map(|spec| json!({ "name": name(*spec), "evr": graph.spec(*spec).evr, "from": self.repository(*spec) }))
             .collect();
+        let have: Vec<Value> =
+            self.stored.iter().map(|spec| json!({ "name": name(*spec), "evr": graph.spec(*spec).evr })).collect();
         let cuts: Vec<Value> = self
             .cuts()
             .map(|(spec, capability, by)| json!({ "for": name(spec), "capability": capability, "by": by }))
@@ -227,6 +290,7 @@ impl<'a> Plan<'a> {
             "waves": waves.into_values().collect::<Vec<_>>(),
             "fetch": fetch,
             "take": take,
+            "have": have,
             "seed": { "groups": groups, "cuts": cuts },
             "blocked": self.blocked.iter().map(|id| node_name(self.workspace, graph.node(*id))).collect::<Vec<_>>(),
         })

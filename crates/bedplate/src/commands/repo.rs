@@ -7,11 +7,15 @@ mod query;
 mod sign;
 mod verify;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use bedplate_diag::Category;
 use bedplate_model::Nevra;
 use bedplate_repo::{Checksum, Finding, Findings, LoadOptions};
 use rustc_hash::FxHashMap;
 
+pub(crate) use self::keys::Keys;
 use crate::cli::RepoCommand;
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
@@ -29,10 +33,22 @@ pub(crate) fn run(command: RepoCommand, ui: &Ui) -> Result<Outcome, Failure> {
 }
 
 /// Repositories as the solver and the build graph take them, and what they say of package files.
+#[derive(Default)]
 pub(crate) struct ForSolving {
     pub(crate) repositories: Vec<bedplate_solve::Repository>,
     /// SHA-256 of package files, by repository and full name of the package.
     pub(crate) sha256: FxHashMap<(String, Nevra), String>,
+    /// The files of packages by full name; of several repositories, the first one's, as all have the same.
+    pub(crate) files: BTreeMap<String, PackageFile>,
+}
+
+/// The file of a package of a repository.
+#[derive(Debug, Clone)]
+pub(crate) struct PackageFile {
+    pub(crate) path: PathBuf,
+    pub(crate) checksum: Checksum,
+    /// Bytes.
+    pub(crate) size: u64,
 }
 
 /// The binary packages of repositories, each `NAME=DIR` or `DIR`, as the solver and the build graph take them.
@@ -59,11 +75,15 @@ pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Resul
         let message = format!("repositories cannot be used: {}", count(&findings.all));
         Failure { category: findings.category(), message, hint: None }
     })?;
-    let mut all = ForSolving { repositories: Vec::new(), sha256: FxHashMap::default() };
+    let mut all = ForSolving::default();
     for (mut repository, (name, _)) in repositories.into_iter().zip(named) {
         report(&repository.warnings, ui);
         repository.packages.retain(|one| !one.package.nevra.arch().is_source());
         for one in &repository.packages {
+            let base = one.base.as_deref().map_or_else(|| repository.path.clone(), PathBuf::from);
+            let path = base.join(&one.location);
+            let file = PackageFile { path, checksum: one.checksum, size: one.size.package };
+            all.files.entry(one.package.nevra.to_string()).or_insert(file);
             if let Checksum::Sha256(_) = one.checksum {
                 all.sha256.insert((name.clone(), one.package.nevra.clone()), one.checksum.to_string());
             }
@@ -75,7 +95,7 @@ pub(crate) fn for_solving(folders: &[String], keys: &[String], ui: &Ui) -> Resul
 }
 
 /// `NAME=DIR`, or a folder that gives its own name: a lock with it holds on another machine.
-fn name_and_folder(text: &str) -> (String, &str) {
+pub(crate) fn name_and_folder(text: &str) -> (String, &str) {
     if let Some((name, folder)) = text.split_once('=')
         && !name.is_empty()
         && !name.contains('/')
@@ -96,13 +116,13 @@ fn on_threads<T: Send>(jobs: Option<usize>, work: impl FnOnce() -> T + Send) -> 
 }
 
 /// Reports findings on standard error.
-fn report(findings: &[Finding], ui: &Ui) {
+pub(crate) fn report(findings: &[Finding], ui: &Ui) {
     let diagnostics: Vec<_> = findings.iter().map(Finding::to_diagnostic).collect();
     ui.diagnostics(&diagnostics, &bedplate_diag::Sources::new());
 }
 
 /// Errors and warnings of findings, counted.
-fn count(findings: &[Finding]) -> String {
+pub(crate) fn count(findings: &[Finding]) -> String {
     let errors = findings.iter().filter(|one| one.is_error()).count();
     format!("{}, {}", many(errors, "error"), many(findings.len() - errors, "warning"))
 }

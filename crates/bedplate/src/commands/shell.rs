@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
         }
         None => {
             let network = NetworkArgs::default();
-            let building = Building::open(&args.specs, &network, ui)?;
+            let building = Building::open(&args.specs, &args.prebuilt, &network, ui)?;
             let request = building.request(BTreeSet::from([args.name.clone()]), Checks::Off)?;
             if !request.texts.contains_key(&args.name) {
                 return Err(Failure::input(format!("there is no spec of `{}`", args.name)));

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 
 /// Solves and prints.
 pub(crate) fn run(args: &SolveArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let (ForSolving { mut repositories, sha256 }, mut request) = packages(args, ui)?;
+    let (ForSolving { mut repositories, sha256, .. }, mut request) = packages(args, ui)?;
     prioritise(&mut repositories, &args.priority)?;
     complete(&mut request, args)?;
     let lock = args.lock.as_ref().map(|path| read_lock(path, ui)).transpose()?;
@@ -67,7 +67,7 @@ fn packages(args: &SolveArgs, ui: &Ui) -> Result<(ForSolving, Request), Failure>
         return Ok((super::repo::for_solving(&args.repo, &args.key, ui)?, Request::default()));
     };
     let problem = Problem::parse(&read(path)?).map_err(|error| Failure::input(format!("{path}: {error}")))?;
-    let repositories = ForSolving { repositories: problem.repositories, sha256: Default::default() };
+    let repositories = ForSolving { repositories: problem.repositories, ..ForSolving::default() };
     Ok((repositories, problem.request))
 }
 

@@ -15,26 +15,29 @@ use crate::ui::Ui;
 /// Says what a build would do again, and why.
 pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let network = NetworkArgs::default();
-    let building = Building::open(&args.specs, &network, ui)?;
+    let building = Building::open(&args.specs, &args.prebuilt, &network, ui)?;
     let workspace = building.workspace(1);
     let wanted = targets(&workspace, &args.names)?;
     let wanted = wanted.iter().map(|id| workspace.graph.spec(*id).name.clone()).collect();
     let request = building.request(wanted, Checks::Off)?;
     let asked = request.targets.clone();
     let builder = building.builder(std::env::temp_dir(), Limits::default(), 1, None);
-    let verdicts = build::examine(&builder, &building, request)?;
+    let verdicts = build::examine(&builder, &building, request)?.verdicts;
     let mut text = String::new();
     for (name, verdict) in verdicts.iter().filter(|(name, _)| asked.contains(*name)) {
         let (word, reasons): (&str, &[build::Reason]) = match verdict {
             Verdict::UpToDate(reasons) => ("up-to-date", reasons),
             Verdict::Rebuild(reasons) => ("rebuild", reasons),
+            Verdict::Taken(_) => ("taken", &[]),
             Verdict::Impossible(_) => ("impossible", &[]),
         };
         if args.json {
             let said: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             let mut line = json!({ "version": 1, "name": name, "verdict": word, "reasons": reasons, "text": said });
-            if let Verdict::Impossible(why) = verdict {
-                line["why"] = why.as_str().into();
+            match verdict {
+                Verdict::Impossible(why) => line["why"] = why.as_str().into(),
+                Verdict::Taken(repository) => line["repository"] = repository.as_str().into(),
+                _ => {}
             }
             let _ = writeln!(text, "{line}");
             continue;
@@ -48,6 +51,9 @@ pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
             }
             Verdict::Rebuild(_) => {
                 let _ = writeln!(text, "{name}: would be built, because");
+            }
+            Verdict::Taken(repository) => {
+                let _ = writeln!(text, "{name}: not built: {repository} has its packages");
             }
             Verdict::Impossible(why) => {
                 let _ = writeln!(text, "{name}: cannot be built: {why}");

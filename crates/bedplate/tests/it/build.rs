@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::build_world::{World, chain_of_specs, repository, spec, world_with_its_own_store};
@@ -220,36 +220,4 @@ fn two_builds_at_once_share_a_store() {
     }
     let (one, two) = (repository(&world.env.path().join("one")), repository(&world.env.path().join("two")));
     assert!(one == two && one.len() > 8, "{:?}", one.keys());
-}
-
-#[test]
-fn path_date_and_jobs_change_no_bit() {
-    let (one, two) = (world_with_its_own_store(), world_with_its_own_store());
-    let own = one.env.path().display().to_string();
-    let key = one.env.path().join("shared-key.asc").display().to_string();
-    Command::new(PROGRAM).args(["key", "create", "--key", &key]).env("HOME", one.env.path()).output().unwrap();
-    for world in [&one, &two] {
-        chain_of_specs(world, &own);
-        let build = "date > when; nproc > /dev/null; hostname >> when; id -un >> when; touch a b c; ls > list";
-        let install = "cp when list %{buildroot}/usr/share/facts/\ngzip -nk %{buildroot}/usr/share/facts/list";
-        world.add("facts", &spec("facts", "", build, install, ""));
-        // What a script asks of the clock is the script's fault; all else has to be the same.
-        let text = std::fs::read_to_string(world.env.path().join("specs/facts/facts.spec")).unwrap();
-        world.add("facts", &text.replace("date >", "date -u -d @${SOURCE_DATE_EPOCH} >"));
-    }
-    let build = |world: &World, jobs: &str, date: &str| {
-        let mut command = Command::new("faketime");
-        let inner = world.command(&["build", "--all", "--key", &key, "-j", jobs]);
-        command.arg(date).arg(inner.get_program()).args(inner.get_args()).current_dir(world.env.path());
-        command.env("HOME", world.env.path());
-        world.env.answer(command).exits(0);
-    };
-    build(&one, "1", "2027-01-02 03:04:05");
-    build(&two, "4", "2031-10-11 12:13:14");
-    let (first, second) = (repository(&one.env.path().join("out")), repository(&two.env.path().join("out")));
-    assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
-    for (path, bytes) in &first {
-        assert!(bytes == &second[path], "{path} differs");
-    }
-    assert!(first.len() > 12);
 }

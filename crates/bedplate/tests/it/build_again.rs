@@ -180,3 +180,28 @@ fn what_is_damaged_of_the_seed_is_named_and_made_again() {
     world.assert_ended(&[("build one", "cached"), ("build two", "done")]);
     world.env.answer(world.command_of(&["store", "verify"])).exits(0);
 }
+
+#[test]
+fn a_plan_knows_what_the_store_has() {
+    let world = World::new();
+    chain_with_a_patch(&world);
+    let plan = || world.env.answer(world.command(&["plan"])).exits(0).stdout;
+    let before = plan();
+    assert!(before.contains("4 builds and 0 checks in 3 waves") && before.contains("third 1.0-1"), "{before}");
+    assert!(!before.contains("have "), "{before}");
+    world.build(&["--all"]).exits(0);
+    let after = plan();
+    assert!(after.contains("0 builds and 0 checks in 0 waves"), "{after}");
+    for wanted in ["\n4 specs built already, in the store\n", "\nhave   beside 1.0-1\nhave   first 1.0-1\n"] {
+        assert!(after.contains(wanted), "{after}");
+    }
+
+    world.env.write("specs/first/fix.patch", patch("", "four"));
+    let changed = plan();
+    assert!(changed.contains("3 builds and 0 checks in 3 waves") && changed.contains("have   beside"), "{changed}");
+    // The times are those of the builds, not guesses: a guess has `~` before it.
+    assert!(!changed.contains('~'), "{changed}");
+    let answer = world.env.answer(world.command(&["plan", "--json", "beside"])).exits(0);
+    let json: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(json["have"], serde_json::json!([{ "name": "beside", "evr": "1.0-1" }]));
+}

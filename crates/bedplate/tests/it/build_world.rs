@@ -15,7 +15,7 @@ use crate::support::{Answer, TestEnv};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The store of all tests.
-fn shared_store() -> PathBuf {
+pub(crate) fn shared_store() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
 }
 
@@ -50,10 +50,21 @@ impl World {
         Self::with_store(shared_store())
     }
 
+    /// The same with its folder in another one.
+    pub(crate) fn below(folder: &Path) -> Self {
+        Self { env: TestEnv::below(folder), ..Self::new() }
+    }
+
     fn with_store(store: PathBuf) -> Self {
         let toolkit = Path::new(ROOT).join("toolkit");
         let (seed, policy) = (toolkit.join("seed/debian-trixie.toml"), toolkit.join("macros"));
         Self { env: TestEnv::new(), store, seed, policy }
+    }
+
+    /// Builds something, so that the store has the seed.
+    pub(crate) fn warm(&self) {
+        self.add("warm", &spec("warm", "", "true", "", ""));
+        self.build(&["--all"]).exits(0);
     }
 
     pub(crate) fn add(&self, name: &str, text: &str) {
@@ -157,9 +168,7 @@ pub(crate) fn repository(out: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// A world with a store of its own, which begins as the shared one: hard links, as nothing in a store is changed in place.
 pub(crate) fn world_with_its_own_store() -> World {
-    let warm = World::new();
-    warm.add("warm", &spec("warm", "", "true", "", ""));
-    warm.build(&["--all"]).exits(0);
+    World::new().warm();
     let world = World::new();
     let store = world.env.path().join("own store");
     std::fs::create_dir_all(store.join("work")).unwrap();

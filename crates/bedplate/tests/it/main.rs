@@ -4,6 +4,8 @@
 
 mod build;
 mod build_again;
+mod build_prebuilt;
+mod build_user;
 mod build_world;
 mod chain;
 mod conformance;

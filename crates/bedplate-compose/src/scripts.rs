@@ -1,0 +1,93 @@
+//! Scripts of packages, and those of the config.
+
+use bedplate_scriptlet::{Done, Package, Ran, RunOptions, Script, ScriptKind, Step, StepKind, classify, plan, run};
+use bedplate_tree::FileTree;
+
+use crate::install::RPM;
+use crate::step::Steps;
+use crate::{ComposeError, Request};
+
+/// What scripts did.
+pub(crate) struct Scripts {
+    pub(crate) tree: FileTree,
+    /// How many ran.
+    pub(crate) ran: usize,
+    /// All of them with what they printed, for people.
+    pub(crate) log: String,
+}
+
+/// Runs the scripts of the packages, in rpm's order.
+pub(crate) fn of_packages(
+    request: &Request<'_>,
+    tree: &FileTree,
+    packages: &[Package],
+    steps: &Steps<'_>,
+) -> Result<Scripts, ComposeError> {
+    let order: Vec<usize> = (0..packages.len()).collect();
+    let plan = plan(packages, &order, RPM);
+    run_plan(request, tree, packages, &plan, steps, "scriptlets")
+}
+
+/// Runs the scripts of the config, in their order.
+pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_>) -> Result<Scripts, ComposeError> {
+    let mut packages = Vec::new();
+    let mut scripts = Vec::new();
+    for script in &request.config.scripts {
+        let body = match (&script.content, &script.source) {
+            (Some(content), _) => content.value.clone().into_bytes(),
+            (None, Some(source)) => std::fs::read(&source.path).map_err(ComposeError::io("read", &source.path))?,
+            (None, None) => Vec::new(),
+        };
+        let program = vec![script.interpreter.to_string()];
+        let nevra = format!("{}-0-0.noarch", script.name.value).parse().map_err(|_| ComposeError::Cache)?;
+        packages.push(Package::new(nevra));
+        scripts.push(Script { program, body: Some(body), flags: 0 });
+    }
+    let plan: Vec<Step<'_>> = scripts
+        .iter()
+        .enumerate()
+        .map(|(package, script)| Step {
+            package,
+            kind: StepKind::Script(ScriptKind::Posttrans),
+            script,
+            arguments: Vec::new(),
+            cause: None,
+            input: Vec::new(),
+        })
+        .collect();
+    run_plan(request, tree, &packages, &plan, steps, "scripts")
+}
+
+fn run_plan(
+    request: &Request<'_>,
+    tree: &FileTree,
+    packages: &[Package],
+    plan: &[Step<'_>],
+    steps: &Steps<'_>,
+    name: &'static str,
+) -> Result<Scripts, ComposeError> {
+    let mut tree = tree.clone();
+    let ran = run_all(request, &mut tree, packages, plan, steps, name)?;
+    let count = ran.records.iter().filter(|record| matches!(record.done, Done::Run(_))).count();
+    Ok(Scripts { tree, ran: count, log: ran.log() })
+}
+
+fn run_all(
+    request: &Request<'_>,
+    tree: &mut FileTree,
+    packages: &[Package],
+    plan: &[Step<'_>],
+    steps: &Steps<'_>,
+    name: &'static str,
+) -> Result<Ran, ComposeError> {
+    let needs_lua = plan.iter().any(|step| step.script.is_lua() && classify(step.script, &step.arguments).is_none());
+    let options = RunOptions {
+        epoch: request.epoch,
+        lua: needs_lua.then(|| (request.seed)("rpm").map(|root| root.root)).transpose()?,
+        helper: request.helper.clone(),
+        cancel: request.cancel.clone(),
+        ..RunOptions::default()
+    };
+    let mut on_line = |script: &str, line: &str| steps.line(name, &format!("{script}: {line}"));
+    Ok(run(tree, packages, plan, request.store, &options, &mut on_line)?)
+}

@@ -1,0 +1,35 @@
+//! Arguments of the commands that make images.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::seed::SeedArgs;
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImageBuildArgs {
+    /// The image config (TOML)
+    #[arg(value_name = "CONFIG")]
+    pub(crate) config: PathBuf,
+    /// Write the image in this form, and not in those of the config; may be repeated
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub(crate) format: Vec<String>,
+    /// Take packages from this folder, too; may be repeated
+    #[arg(long, value_name = "[NAME=]DIR")]
+    pub(crate) repo: Vec<String>,
+    /// Keys that sign the packages and the metadata of `--repo` folders [default: the key file of `bedplate build` beside or
+    /// above the folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<PathBuf>,
+    /// Folder for the image
+    #[arg(long, value_name = "DIR", default_value = "out/images")]
+    pub(crate) output: PathBuf,
+    /// Choose packages anew and write the lock
+    #[arg(long)]
+    pub(crate) update_lock: bool,
+    /// Refuse what a release must not have: no lock or another one, no version, packages of a developer's repository (`--repo`), scripts
+    #[arg(long)]
+    pub(crate) release: bool,
+    #[command(flatten)]
+    pub(crate) seed: SeedArgs,
+}

@@ -1,0 +1,381 @@
+//! `bedplate image build`.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bedplate_cas::{Digest, Store};
+use bedplate_compose::{
+    ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError,
+    Tools, Wanted, compose, select,
+};
+use bedplate_diag::{Diagnostic, Source, Sources, Span};
+use bedplate_engine::KEY_FILE;
+use bedplate_image_config::{ImageConfig, OutputFormat, Repository};
+use bedplate_sandbox::{Cancel, Helper};
+use bedplate_seed::SeedRoots;
+use bedplate_solve::{Item, Lock};
+
+use crate::cli::ImageBuildArgs;
+use crate::commands::repo::{self, Keys};
+use crate::image_config::load;
+use crate::outcome::{Failure, Outcome};
+use crate::output::{self, many};
+use crate::seed::{SeedFiles, SeedTeller, apt};
+use crate::store;
+use crate::ui::{Counter, Ui};
+use crate::units::show_bytes;
+
+/// Composes and tells.
+pub(crate) fn run(args: &ImageBuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
+    let loaded = load(&args.config);
+    ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+    let Some(config) = loaded.config else {
+        return Err(Failure::input(format!("{} has mistakes", args.config.display())).hint("nothing was written"));
+    };
+    let mut sources = loaded.sources;
+    let formats = formats(args, &config)?;
+    let places = places(args, &config, &sources)?;
+    let lock_path = lock_path(args, &config);
+    let lock = if args.update_lock { None } else { read_lock(&lock_path, ui)? };
+    if args.release {
+        refuse_unreleasable(args, &config, lock.is_some(), &sources, ui)?;
+    }
+    let keys = places.iter().map(|place| Keys::of_files(&place.keys)).collect::<Result<Vec<_>, _>>()?;
+    let packages: Vec<PackageSource<'_>> = places.iter().zip(&keys).map(|(place, keys)| place.source(keys)).collect();
+    let wanted = wanted(&config)?;
+    let selection = match select(&packages, &wanted, lock.as_ref()) {
+        Ok(selection) => selection,
+        Err(error) => return Err(refused(error.into(), &sources, ui)),
+    };
+    repo::report(&selection.warnings, ui);
+
+    let store = store::open(&args.seed.store)?;
+    // What a root of the seed could not be made for is told as any other failure is.
+    let failed: RefCell<Option<Failure>> = RefCell::new(None);
+    let seed = |group: &str| {
+        seed_root(args, group, &store, ui).map_err(|failure| {
+            let message = failure.message.clone();
+            failed.replace(Some(failure));
+            SeedFailure::from(message)
+        })
+    };
+    let signals = bedplate_engine::Cancel::new();
+    signals.on_signals().map_err(|error| Failure::environment(format!("cannot watch signals: {error}")))?;
+    let cancel = Cancel::from(Arc::clone(signals.flag()));
+    let teller = Teller::new(ui);
+    let request = Request {
+        config: &config,
+        config_files: named_digests(&loaded.files)?,
+        packages: &selection.packages,
+        repositories: &packages,
+        store: &store,
+        helper: &Helper::default(),
+        cancel: &cancel,
+        seed: &seed,
+        epoch: epoch(&selection)?,
+        formats: &formats,
+        output: &args.output,
+        tool: format!("bedplate {}", env!("CARGO_PKG_VERSION")),
+        listener: &|progress| teller.tell(progress),
+    };
+    let composed = compose(&request, &mut sources);
+    store::report_damage(&store.take_damage(), ui);
+    if let Some(failure) = failed.take() {
+        return Err(failure);
+    }
+    let composed = composed.map_err(|error| refused(error, &sources, ui))?;
+    ui.diagnostics(&composed.warnings, &sources);
+    if lock.is_none() {
+        output::write(&lock_path.display().to_string(), &selection.lock.to_toml())?;
+    }
+    tell(&composed, &args.output, ui)?;
+    Ok(Outcome::Good)
+}
+
+/// The forms that are asked for, each once.
+fn formats(args: &ImageBuildArgs, config: &ImageConfig) -> Result<Vec<OutputFormat>, Failure> {
+    let mut formats: Vec<OutputFormat> = Vec::new();
+    let mut wrong = Vec::new();
+    for text in &args.format {
+        match OutputFormat::ALL.iter().copied().find(|format| format.word() == text) {
+            Some(format) => formats.push(format),
+            None => wrong.push(format!("`{text}` is no format")),
+        }
+    }
+    if !wrong.is_empty() {
+        let known: Vec<&str> = OutputFormat::ALL.iter().copied().map(OutputFormat::word).collect();
+        return Err(Failure::input(wrong.join("\n")).hint(format!("there are {}", known.join(", "))));
+    }
+    if formats.is_empty() {
+        formats = config.output.formats.iter().map(|format| format.value).collect();
+    }
+    let mut seen = BTreeSet::new();
+    formats.retain(|format| seen.insert(format.word()));
+    if formats.is_empty() {
+        return Err(Failure::input("the config names no format, and neither does `--format`")
+            .hint("write `formats = [\"vhd-fixed\", \"oci\"]` into `[output]`"));
+    }
+    if config.storage.partitions.is_empty()
+        && let Some(disk) = formats.iter().find(|format| format.is_disk())
+    {
+        return Err(Failure::input(format!("`{}` needs partitions, and the config has none", disk.word()))
+            .hint("`bedplate image explain storage.partition`"));
+    }
+    Ok(formats)
+}
+
+/// A repository, wherever it is named.
+struct Place {
+    name: String,
+    folder: PathBuf,
+    priority: i32,
+    keys: Vec<PathBuf>,
+}
+
+impl Place {
+    fn source<'a>(&self, keys: &'a Keys) -> PackageSource<'a> {
+        let (name, folder) = (self.name.clone(), self.folder.clone());
+        PackageSource { name, folder, priority: self.priority, signature: Some(keys) }
+    }
+}
+
+/// The repositories of the config and of the arguments.
+fn places(args: &ImageBuildArgs, config: &ImageConfig, sources: &Sources) -> Result<Vec<Place>, Failure> {
+    let mut places = Vec::new();
+    for one in &config.repositories {
+        places.push(place_of(one, sources)?);
+    }
+    for text in &args.repo {
+        let (name, folder) = repo::name_and_folder(text);
+        let folder = PathBuf::from(folder);
+        let keys = if args.key.is_empty() { vec![key_near(&folder)?] } else { args.key.clone() };
+        places.push(Place { name, folder, priority: 99, keys });
+    }
+    if places.is_empty() {
+        return Err(Failure::input("there is no repository to take packages from")
+            .hint("add a `[[repository]]` to the config, or name one: `--repo out/repository/os`"));
+    }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = places.iter().find(|place| !names.insert(place.name.as_str())) {
+        return Err(Failure::input(format!("two repositories are called `{}`", twice.name))
+            .hint("give one another name: `--repo NAME=DIR`"));
+    }
+    Ok(places)
+}
+
+fn place_of(repository: &Repository, sources: &Sources) -> Result<Place, Failure> {
+    let Some(path) = &repository.path else {
+        let at = sources
+            .locate(repository.name.span)
+            .map_or_else(String::new, |(file, place)| format!("{file}:{}:{}: ", place.line, place.column));
+        return Err(Failure::input(format!(
+            "{at}repository `{}` has a URL, and nothing fetches it yet",
+            *repository.name
+        ))
+        .hint("mirror it into a folder, and write `path`"));
+    };
+    Ok(Place {
+        name: repository.name.to_string(),
+        folder: path.path.clone(),
+        priority: i32::try_from(repository.priority.0).unwrap_or(i32::MAX),
+        keys: vec![repository.key.path.clone()],
+    })
+}
+
+/// The key file that `bedplate build` leaves beside or above a repository.
+fn key_near(folder: &Path) -> Result<PathBuf, Failure> {
+    let folders = [Some(folder), folder.parent()];
+    let found = folders.into_iter().flatten().map(|folder| folder.join(KEY_FILE)).find(|file| file.is_file());
+    found.ok_or_else(|| {
+        Failure::input(format!("there is no key for the packages of {}", folder.display()))
+            .hint("name the file with the public key: `--key FILE`")
+    })
+}
+
+/// Where the lock is: what the config says, else beside it.
+fn lock_path(args: &ImageBuildArgs, config: &ImageConfig) -> PathBuf {
+    config.packages.lock.as_ref().map_or_else(|| args.config.with_extension("lock"), |lock| lock.path.clone())
+}
+
+fn read_lock(path: &Path, ui: &Ui) -> Result<Option<Lock>, Failure> {
+    let name = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::io("cannot read", &name, &error)),
+    };
+    let mut sources = Sources::new();
+    let id = sources.add(Source::new(name.as_str(), text.as_str()));
+    Lock::parse(id, &text).map(Some).map_err(|wrong| {
+        ui.diagnostics(&wrong, &sources);
+        Failure::input(format!("{name} is not a lock")).hint("write it again: `--update-lock`")
+    })
+}
+
+/// What a release must not have, all of it.
+fn refuse_unreleasable(
+    args: &ImageBuildArgs,
+    config: &ImageConfig,
+    has_lock: bool,
+    sources: &Sources,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let wrong = |message: &str, hint: &str, at: Option<Span>| {
+        let diagnostic = Diagnostic::error("no-release", message).hint(hint);
+        if let Some(at) = at { diagnostic.at(at) } else { diagnostic }
+    };
+    let mut found = Vec::new();
+    if !has_lock {
+        found.push(wrong(
+            "a release needs a lock",
+            "compose the image without `--release` first, and commit the lock",
+            None,
+        ));
+    }
+    if config.image_version.is_none() {
+        found.push(wrong("a release needs a version", "write `image-version`", Some(config.name.span)));
+    }
+    if !args.repo.is_empty() {
+        found.push(wrong("a release takes packages of the config's repositories only", "leave `--repo` out", None));
+    }
+    for script in &config.scripts {
+        found.push(wrong(
+            "a release has no scripts",
+            "say it with files, users, services or a package",
+            Some(script.name.span),
+        ));
+    }
+    ui.diagnostics(&found, sources);
+    if found.is_empty() { Ok(()) } else { Err(Failure::input("this is no release").hint("nothing was written")) }
+}
+
+fn wanted(config: &ImageConfig) -> Result<Wanted, Failure> {
+    let mut install = Vec::new();
+    let mut wrong = Vec::new();
+    for request in &config.packages.install {
+        match Item::from_str(request.as_str()) {
+            Ok(item) => install.push((item, request.span)),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::input(wrong.join("\n")));
+    }
+    Ok(Wanted {
+        install,
+        exclude: config.packages.exclude.iter().map(ToString::to_string).collect(),
+        recommends: *config.packages.weak_dependencies,
+        architecture: config.architecture.word().to_owned(),
+    })
+}
+
+/// The root of a group of the seed.
+fn seed_root(args: &ImageBuildArgs, group: &str, store: &Store, ui: &Ui) -> Result<Tools, Failure> {
+    let files = SeedFiles::read(&args.seed.seed, ui)?;
+    let lock = files.checked_lock(ui)?;
+    let apt = apt(store, files.suite()?)?;
+    let temporary = std::env::temp_dir();
+    let roots = SeedRoots { store, definition: &files.definition, lock, apt: &apt, temporary: &temporary };
+    let teller = SeedTeller::new(ui);
+    let digest = match roots.find(&[group])? {
+        Some(digest) => digest,
+        None => roots.create(&[group], &|progress| teller.tell(progress))?,
+    };
+    let names = roots.packages(&[group])?;
+    let version = |name: &&str| {
+        let package = lock.packages.get(*name)?;
+        Some(format!("{name} {}", package.version))
+    };
+    let packages = names.iter().filter_map(version).collect();
+    Ok(Tools { root: store.checkout(&digest)?, digest, packages })
+}
+
+fn named_digests(files: &[PathBuf]) -> Result<Vec<NamedDigest>, Failure> {
+    let one = |path: &PathBuf| {
+        let bytes =
+            std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.display().to_string(), &error))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(NamedDigest { name, sha256: Digest::of(&bytes).hex() })
+    };
+    files.iter().map(one).collect()
+}
+
+/// The time of an image: `SOURCE_DATE_EPOCH`, else that of the youngest package. No clock is asked.
+fn epoch(selection: &Selection) -> Result<i64, Failure> {
+    if let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") {
+        return text.parse().map_err(|_| {
+            Failure::input(format!("SOURCE_DATE_EPOCH is `{text}`")).hint("it is a number of seconds since 1970")
+        });
+    }
+    let times = selection.packages.iter().map(|package| package.build_time);
+    Ok(times.max().and_then(|time| i64::try_from(time).ok()).unwrap_or_default())
+}
+
+/// Reports why there is no image.
+fn refused(error: ComposeError, sources: &Sources, ui: &Ui) -> Failure {
+    let hint = "nothing was written";
+    match &error {
+        ComposeError::Mistakes(found) | ComposeError::Selection(SelectionError::Wanted(found)) => {
+            ui.diagnostics(found, sources);
+        }
+        ComposeError::Untrusted(findings) | ComposeError::Selection(SelectionError::Repositories(findings)) => {
+            repo::report(&findings.all, ui);
+            let message = format!("packages cannot be used: {}", repo::count(&findings.all));
+            return Failure { category: findings.category(), message, hint: Some(hint.to_owned()) };
+        }
+        _ => {}
+    }
+    let hint = match &error {
+        ComposeError::Selection(SelectionError::Lock { hint, .. }) => hint,
+        ComposeError::Initramfs(error) => error.hint().unwrap_or(hint),
+        _ => hint,
+    };
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(one) = cause {
+        message.push_str(&format!(": {one}"));
+        cause = one.source();
+    }
+    Failure { category: error.category(), message, hint: Some(hint.to_owned()) }
+}
+
+/// A line for each step; on a terminal also the step at work.
+struct Teller {
+    counter: Counter,
+}
+
+impl Teller {
+    fn new(ui: &Ui) -> Self {
+        Self { counter: ui.counter("compose") }
+    }
+
+    fn tell(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Started { step } => self.counter.say(|| format!("{step} …")),
+            Progress::Finished { step, came, seconds } => {
+                self.counter.line(&format!("{step}: {came} ({seconds:.1} s)"))
+            }
+            Progress::Line { step, line } => self.counter.say(|| format!("{step}: {line}")),
+        }
+    }
+}
+
+fn tell(composed: &Composed, output: &Path, ui: &Ui) -> Result<(), Failure> {
+    for one in &composed.manifest.outputs {
+        ui.print(&format!("{}\n", output.join(&one.file).display()))?;
+    }
+    let sizes = composed.manifest.outputs.iter().filter_map(|one| one.size).sum();
+    ui.summary(&format!(
+        "{}: {}, {} files, {}; written {} in {:.1} s",
+        composed.manifest.name,
+        many(composed.manifest.packages.len(), "package"),
+        composed.manifest.tree.entries,
+        show_bytes(composed.manifest.tree.size),
+        show_bytes(sizes),
+        composed.seconds,
+    ));
+    Ok(())
+}
