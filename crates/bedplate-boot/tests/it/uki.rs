@@ -78,7 +78,7 @@ fn it_can_be_signed_and_a_change_is_found() {
     let here = world.path("");
     let (stub, kernel) = (stub(), kernel(0x8664, RELEASE));
     // Lines of our own make the section larger than its place: it moves.
-    let sbat = "bedplate,1,Bedplate,bedplate,1,https://example.org/\n".repeat(1)
+    let sbat = "bedplate,1,Bedplate,bedplate,1,https://example.org/\n".to_owned()
         + &(0..40).map(|n| format!("part{n},1,Bedplate,part,1,https://example.org/\n")).collect::<String>();
     let uki = build_uki(&UkiRequest { sbat: &sbat, ..request(&stub, &kernel) }).unwrap();
     let found = UkiFacts::read(&uki).unwrap().sbat.unwrap();

@@ -4,7 +4,6 @@ mod boot;
 mod build;
 mod explain;
 mod import;
-mod inspect;
 mod schema;
 mod validate;
 
@@ -15,10 +14,8 @@ use crate::ui::Ui;
 /// Runs a command of the group.
 pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
-        ImageCommand::Inspect(args) => inspect::inspect(&args, ui),
-        ImageCommand::Diff(args) => inspect::diff(&args, ui),
-        ImageCommand::Boot(args) => boot::run(&args, ui),
         ImageCommand::Build(args) => build::run(&args, ui),
+        ImageCommand::Boot(args) => boot::run(&args, ui),
         ImageCommand::Validate(args) => validate::run(&args, ui),
         ImageCommand::Schema => schema::run(ui),
         ImageCommand::Explain(args) => explain::run(&args, ui),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bedplate_cas::{Digest, Store};
 use bedplate_compose::{
-    ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError, Tools, Wanted, compose, select,
+    ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError,
+    Tools, Wanted, compose, select,
 };
 use bedplate_diag::{Diagnostic, Source, Sources, Span};
 use bedplate_engine::KEY_FILE;
@@ -167,11 +168,14 @@ fn places(args: &ImageBuildArgs, config: &ImageConfig, sources: &Sources) -> Res
 
 fn place_of(repository: &Repository, sources: &Sources) -> Result<Place, Failure> {
     let Some(path) = &repository.path else {
-        let at = sources.locate(repository.name.span).map_or_else(String::new, |(file, place)| {
-            format!("{file}:{}:{}: ", place.line, place.column)
-        });
-        return Err(Failure::input(format!("{at}repository `{}` has a URL, and nothing fetches it yet", *repository.name))
-            .hint("mirror it into a folder, and write `path`"));
+        let at = sources
+            .locate(repository.name.span)
+            .map_or_else(String::new, |(file, place)| format!("{file}:{}:{}: ", place.line, place.column));
+        return Err(Failure::input(format!(
+            "{at}repository `{}` has a URL, and nothing fetches it yet",
+            *repository.name
+        ))
+        .hint("mirror it into a folder, and write `path`"));
     };
     Ok(Place {
         name: repository.name.to_string(),
@@ -225,7 +229,11 @@ fn refuse_unreleasable(
     };
     let mut found = Vec::new();
     if !has_lock {
-        found.push(wrong("a release needs a lock", "compose the image without `--release` first, and commit the lock", None));
+        found.push(wrong(
+            "a release needs a lock",
+            "compose the image without `--release` first, and commit the lock",
+            None,
+        ));
     }
     if config.image_version.is_none() {
         found.push(wrong("a release needs a version", "write `image-version`", Some(config.name.span)));
@@ -234,7 +242,11 @@ fn refuse_unreleasable(
         found.push(wrong("a release takes packages of the config's repositories only", "leave `--repo` out", None));
     }
     for script in &config.scripts {
-        found.push(wrong("a release has no scripts", "say it with files, users, services or a package", Some(script.name.span)));
+        found.push(wrong(
+            "a release has no scripts",
+            "say it with files, users, services or a package",
+            Some(script.name.span),
+        ));
     }
     ui.diagnostics(&found, sources);
     if found.is_empty() { Ok(()) } else { Err(Failure::input("this is no release").hint("nothing was written")) }
@@ -283,7 +295,8 @@ fn seed_root(args: &ImageBuildArgs, group: &str, store: &Store, ui: &Ui) -> Resu
 
 fn named_digests(files: &[PathBuf]) -> Result<Vec<NamedDigest>, Failure> {
     let one = |path: &PathBuf| {
-        let bytes = std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.display().to_string(), &error))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| Failure::io("cannot read", &path.display().to_string(), &error))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(NamedDigest { name, sha256: Digest::of(&bytes).hex() })
     };
@@ -342,7 +355,9 @@ impl Teller {
     fn tell(&self, progress: &Progress<'_>) {
         match progress {
             Progress::Started { step } => self.counter.say(|| format!("{step} …")),
-            Progress::Finished { step, came, seconds } => self.counter.line(&format!("{step}: {came} ({seconds:.1} s)")),
+            Progress::Finished { step, came, seconds } => {
+                self.counter.line(&format!("{step}: {came} ({seconds:.1} s)"))
+            }
             Progress::Line { step, line } => self.counter.say(|| format!("{step}: {line}")),
         }
     }
