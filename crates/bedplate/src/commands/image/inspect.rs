@@ -52,7 +52,8 @@ fn find(path: &Path) -> Result<Described, Failure> {
         if let Some(cause) = std::error::Error::source(&error) {
             message.push_str(&format!(": {cause}"));
         }
-        let hint = "`bedplate image build` writes NAME.manifest.json and NAME.files.zst beside an image; keep them together";
+        let hint =
+            "`bedplate image build` writes NAME.manifest.json and NAME.files.zst beside an image; keep them together";
         Failure { category, message, hint: Some(hint.to_owned()) }
     })
 }
@@ -101,7 +102,10 @@ fn text(image: &Described, table: Option<&PartitionTable>, all: bool) -> String 
             let mount = one.mount.as_deref().unwrap_or("-");
             let hash = one.root_hash.as_ref().map_or_else(String::new, |hash| format!(", root hash {hash}"));
             let is_there = table.is_none_or(|table| {
-                table.partitions.get(number).is_some_and(|there| there.guid.to_string() == one.guid && there.offset == one.offset)
+                table
+                    .partitions
+                    .get(number)
+                    .is_some_and(|there| there.guid.to_string() == one.guid && there.offset == one.offset)
             });
             let differs = if is_there { "" } else { " (the disk has another one here)" };
             out.push_str(&format!(
