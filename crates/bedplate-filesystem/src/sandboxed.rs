@@ -65,10 +65,7 @@ impl<'a> Workshop<'a> {
     /// Makes the image a hole of this size.
     pub(crate) fn clear_image(&self, size: u64) -> Result<(), FilesystemError> {
         let image = self.image();
-        let made = File::create(&image).and_then(|file| {
-            file.set_len(0)?;
-            file.set_len(size)
-        });
+        let made = File::create(&image).and_then(|file| file.set_len(size));
         made.and_then(|()| open_up(&image, 0o666)).map_err(FilesystemError::io("make", &image))
     }
 

@@ -10,7 +10,7 @@
 mod folder;
 mod geometry;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
@@ -206,13 +206,12 @@ impl<'a> Plan<'a> {
             placed.insert(path.clone(), Place { first: if count > 0 { first } else { 0 }, bytes });
         };
         // The root is first: FAT32 says so.
-        let folders: BTreeSet<&TreePath> = self.folders.keys().collect();
         for (path, entry) in self.tree.iter() {
             match entry.content() {
                 Some(digest) => give(path, digest.size, u32::try_from(digest.size).unwrap_or(u32::MAX)),
                 None if path.is_root() && !geometry.has_root_cluster() => give(path, 0, 0),
                 // A folder has no size.
-                None if folders.contains(path) => give(path, self.folders[path].size(), 0),
+                None if self.folders.contains_key(path) => give(path, self.folders[path].size(), 0),
                 None => {}
             }
         }
