@@ -14,6 +14,7 @@ mod graph;
 mod help;
 mod hostile;
 mod image;
+mod image_build;
 mod lint;
 mod macros;
 mod output;

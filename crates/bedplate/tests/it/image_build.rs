@@ -1,0 +1,222 @@
+//! Images, from specs to a booted machine: packages that wrap what the seed has, composed, judged by tools that are not ours, and booted.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::build_world::{World, world_with_its_own_store};
+use crate::support::{Answer, PROGRAM, in_parallel};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// Runs a tool that has to like what it sees; gives what it printed.
+#[track_caller]
+fn likes(tool: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(tool);
+    command.args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+    let output = command.output().unwrap_or_else(|error| panic!("{tool}: {error}"));
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{tool} {arguments:?}: {}\n{text}", output.status);
+    text
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A world whose repository has the packages of the test image.
+fn test_image() -> World {
+    let world = World::new();
+    let folders = ["toolkit/test-image", "specs/filesystem"].map(|folder| format!("{ROOT}/{folder}"));
+    world.build(&["--all", "--check", "off", "--specs", &folders[0], "--specs", &folders[1]]).exits(0);
+    for name in ["base", "plain", "verity"] {
+        let config = fs::read(format!("{ROOT}/toolkit/test-image/{name}.toml")).unwrap();
+        world.env.write(&format!("{name}.toml"), config);
+    }
+    world
+}
+
+/// Composes with the packages that were built in the world.
+fn compose(world: &World, config: &str, output: &str, more: &[&str]) -> Answer {
+    world.env.answer(command(world, config, output, more))
+}
+
+fn command(world: &World, config: &str, output: &str, more: &[&str]) -> Command {
+    let mut command =
+        world.env.command(&["image", "build", config, "--repo", "os=out/repository/os", "--output", output]);
+    command.args(more).arg("--seed").arg(&world.seed).arg("--store").arg(&world.store);
+    command
+}
+
+fn manifest(folder: &Path, name: &str) -> Value {
+    serde_json::from_slice(&fs::read(folder.join(format!("{name}.manifest.json"))).unwrap()).unwrap()
+}
+
+/// A partition of a raw disk as a file.
+fn partition(disk: &Path, manifest: &Value, label: &str) -> PathBuf {
+    let all = manifest["partitions"].as_array().unwrap();
+    let one = all.iter().find(|one| one["label"] == label).unwrap_or_else(|| panic!("no partition {label}: {all:?}"));
+    let mut file = fs::File::open(disk).unwrap();
+    file.seek(SeekFrom::Start(one["offset"].as_u64().unwrap())).unwrap();
+    let target = disk.with_extension(label);
+    let mut cut = file.take(one["size"].as_u64().unwrap());
+    std::io::copy(&mut cut, &mut fs::File::create(&target).unwrap()).unwrap();
+    target
+}
+
+/// Forms that are compared byte by byte.
+const FORMATS: &str = "raw,vhd-fixed,vhdx,qcow2,oci,tar";
+
+const ALL_FORMATS: &str = "raw,raw-zst,vhd-fixed,vhd-dynamic,vhdx,qcow2,oci,docker-archive,tar,directory";
+
+#[test]
+fn all_forms_of_an_image_please_the_tools_of_others() {
+    let world = test_image();
+    let out = world.env.path().join("images");
+    compose(&world, "verity.toml", "images", &["--format", ALL_FORMATS]).exits(0);
+    let manifest = manifest(&out, "test-verity-1");
+    let file = |end: &str| out.join(format!("test-verity-1.{end}"));
+    let raw = file("raw");
+
+    // Disks: the same bytes in each form.
+    assert!(likes("sgdisk", &["-v", text(&raw)]).contains("No problems found"));
+    likes("zstd", &["-q", "-d", "-f", text(&file("raw.zst")), "-o", text(&file("unpacked"))]);
+    likes("cmp", &[text(&raw), text(&file("unpacked"))]);
+    let vhd = fs::metadata(file("vhd")).unwrap().len();
+    assert_eq!((vhd - 512) % (1 << 20), 0, "Azure wants whole MiB and a footer");
+    for (end, format) in [("vhd", "vpc"), ("vhdx", "vhdx"), ("qcow2", "qcow2")] {
+        likes("qemu-img", &["compare", "-f", "raw", "-F", format, text(&raw), text(&file(end))]);
+    }
+    likes("qemu-img", &["check", "-f", "vhdx", text(&file("vhdx"))]);
+    likes("qemu-img", &["check", "-f", "qcow2", text(&file("qcow2"))]);
+
+    // File systems and verity.
+    let root = partition(&raw, &manifest, "root");
+    let tree = partition(&raw, &manifest, "root-verity");
+    let esp = partition(&raw, &manifest, "esp");
+    likes("fsck.erofs", &[text(&root)]);
+    likes("fsck.fat", &["-n", text(&esp)]);
+    let hash = manifest["partitions"].as_array().unwrap().iter().find_map(|one| one["root_hash"].as_str()).unwrap();
+    likes("veritysetup", &["verify", text(&root), text(&tree), hash]);
+
+    // What boots.
+    let uki = file("efi");
+    likes("mcopy", &["-n", "-i", text(&esp), "::EFI/Linux/test-verity-1.efi", text(&uki)]);
+    let sections = likes("objdump", &["-h", text(&uki)]);
+    for section in [".osrel", ".cmdline", ".uname", ".sbat", ".linux", ".initrd"] {
+        assert!(sections.contains(section), "{sections}");
+    }
+    likes("sbverify", &["--list", text(&uki)]);
+    assert!(manifest["boot"]["command_line"].as_str().unwrap().contains(&format!("roothash={hash}")));
+
+    // Containers.
+    let oci = format!("oci:{}", text(&file("oci")));
+    assert!(likes("skopeo", &["inspect", &oci]).contains("amd64"));
+    likes("skopeo", &["copy", "-q", &oci, &format!("dir:{}", text(&file("dir")))]);
+    likes("skopeo", &["inspect", &format!("docker-archive:{}", text(&file("docker.tar")))]);
+    let bundle = file("bundle");
+    likes("umoci", &["unpack", "--image", &format!("{}:1", text(&file("oci"))), text(&bundle)]);
+
+    // The database is one of rpm, and says of the files what they are.
+    let roots = [bundle.join("rootfs"), file("root")];
+    for root in &roots {
+        let database = "/usr/lib/sysimage/rpm";
+        let packages = likes("rpm", &["--root", text(root), "--dbpath", database, "-qa"]);
+        assert_eq!(packages.lines().count(), manifest["packages"].as_array().unwrap().len(), "{packages}");
+        // What a config or systemd writes is no file of a package.
+        likes("rpm", &["--root", text(root), "--dbpath", database, "-Va"]);
+    }
+    let tar = likes("tar", &["-tvf", text(&file("tar"))]);
+    assert_eq!(tar.lines().count() as u64, manifest["tree"]["entries"].as_u64().unwrap());
+    let origins = world.env.run(&["image", "inspect", "images/test-verity-1.vhd", "--origins"]).exits(0).stdout;
+    assert!(origins.contains("/etc/passwd\t") && !origins.contains("test-kernel"), "{origins}");
+    for path in ["etc/machine-id", "usr/lib/os-release"] {
+        assert!(roots[1].join(path).exists(), "{path}");
+    }
+    assert!(!roots[1].join("var/lib/systemd/random-seed").exists());
+}
+
+#[test]
+fn an_image_is_the_same_on_another_path_day_and_number_of_processors() {
+    let world = test_image();
+    // No store has anything of this tree, and another store makes it again.
+    let again = world_with_its_own_store();
+    let plain = fs::read_to_string(world.env.path().join("plain.toml")).unwrap();
+    let own = format!("{plain}\n[[file]]\npath = \"/etc/own\"\ncontent = \"{}\"\n", text(world.env.path()));
+    world.env.write("plain.toml", own);
+    compose(&world, "plain.toml", "one", &["--format", FORMATS]).exits(0);
+    for name in ["base.toml", "plain.toml"] {
+        again.env.write(name, fs::read(world.env.path().join(name)).unwrap());
+    }
+    let repository = format!("os={}", text(&world.env.path().join("out/repository/os")));
+    let mut command = Command::new("faketime");
+    command.arg("2031-05-06 07:08:09").arg(PROGRAM).args(["image", "build", "plain.toml", "--output", "two"]);
+    command.args([
+        "--repo",
+        &repository,
+        "--format",
+        FORMATS,
+        "--seed",
+        text(&again.seed),
+        "--store",
+        text(&again.store),
+    ]);
+    command.current_dir(again.env.path()).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", again.env.path());
+    command.env("RAYON_NUM_THREADS", "1").env("TZ", "Asia/Tokyo");
+    again.env.answer(command).exits(0);
+    let (one, two) = (world.env.path().join("one"), again.env.path().join("two"));
+    for end in ["raw", "vhd", "vhdx", "qcow2", "tar", "manifest.json", "files.zst", "oci/index.json"] {
+        let name = format!("test-plain-1.{end}");
+        likes("cmp", &[text(&one.join(&name)), text(&two.join(&name))]);
+    }
+    // The lock says what was taken.
+    likes("cmp", &[text(&world.env.path().join("plain.lock")), text(&again.env.path().join("plain.lock"))]);
+}
+
+/// Boots an image; the texts are expected on its console.
+fn boot(world: &World, image: &str, more: &[&str]) -> Answer {
+    world.env.run(&[&["image", "boot", image, "--timeout", "9m"], more].concat())
+}
+
+#[test]
+fn images_boot_and_a_flipped_byte_does_not() {
+    let world = test_image();
+    compose(&world, "plain.toml", "images", &[]).exits(0);
+    compose(&world, "verity.toml", "images", &[]).exits(0);
+    let out = world.env.path().join("images");
+    let manifest = manifest(&out, "test-verity-1");
+    let root = manifest["partitions"].as_array().unwrap().iter().find(|one| one["label"] == "root").unwrap();
+    // In the first block, which has the superblock: it is read whatever else is.
+    let place = root["offset"].as_u64().unwrap() + 2048;
+    fs::copy(out.join("test-verity-1.raw"), out.join("flipped.raw")).unwrap();
+    let mut disk = fs::File::options().read(true).write(true).open(out.join("flipped.raw")).unwrap();
+    disk.seek(SeekFrom::Start(place)).unwrap();
+    let mut byte = [0];
+    disk.read_exact(&mut byte).unwrap();
+    disk.seek(SeekFrom::Start(place)).unwrap();
+    disk.write_all(&[!byte[0]]).unwrap();
+    drop(disk);
+
+    let up = ["--expect", "bedplate test image is running", "--expect", "bedplate test image is up"];
+    let asks = "systemctl is-system-running; findmnt -no SOURCE,FSTYPE /; echo kept > /etc/kept && cat /etc/kept; touch /usr/x";
+    let cases: [(&str, Vec<&str>); 3] = [
+        ("images/test-plain-1.vhd", up.to_vec()),
+        ("images/test-verity-1.raw", vec!["--run", asks]),
+        ("images/flipped.raw", up.to_vec()),
+    ];
+    let answers = in_parallel(&cases, |(image, more)| boot(&world, image, more));
+    let [plain, verity, flipped] = answers.try_into().map_err(|_| ()).unwrap();
+    plain.exits(0);
+    let verity = verity.exits(1);
+    for line in ["running\n", "/dev/mapper/root erofs", "kept\n"] {
+        assert!(verity.stdout.contains(line), "{}\n{}", verity.stdout, verity.stderr);
+    }
+    assert!(verity.stderr.contains("Read-only file system") || verity.stdout.contains("Read-only file system"));
+    // The block is found wrong: what reads it fails, and the kernel says so.
+    let flipped = flipped.exits(1);
+    let console = format!("{}{}", flipped.stdout, flipped.stderr);
+    assert!(!console.contains("bedplate test image is running") && console.contains("is corrupted"), "{console}");
+}
