@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bedplate_cas::{Digest, Store, WorkFolder};
-use bedplate_customise::{Editor, Programs, Request as Customisation, customise};
+use bedplate_customise::{Editor, Programs, Request as Customisation, Specifiers, create_system_users, customise};
 use bedplate_diag::{Diagnostic, Sources};
 use bedplate_disk::{Disk, Uuid};
 use bedplate_filesystem::Context;
-use bedplate_install::{Color, DatabaseOptions, add_database};
 use bedplate_image_config::{BootKind, ImageConfig, OutputFormat};
+use bedplate_install::{Color, DatabaseOptions, add_database};
 use bedplate_sandbox::{Cancel, Helper};
 use bedplate_tree::{Entry, FileTree, Kind, TreePath};
 
@@ -132,6 +132,7 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         || add_database(request.store, &refs, &mut with_database, &DatabaseOptions::new(request.epoch, color)),
         |()| "done".to_owned(),
     )?;
+    make_users(&mut with_database.tree, request, &provided)?;
     let scripts = steps.run(
         "scriptlets",
         || scripts::of_packages(request, &with_database.tree, &scripted, &steps),
@@ -199,6 +200,16 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
 fn check_signatures(request: &Request<'_>) -> Result<(), ComposeError> {
     let findings = signatures::verify(request.packages, request.repositories);
     if findings.has_errors() { Err(ComposeError::Untrusted(findings)) } else { Ok(()) }
+}
+
+/// The users of the packages, which their scripts may want. Those of the config come later.
+fn make_users(tree: &mut FileTree, request: &Request<'_>, provided: &[String]) -> Result<(), ComposeError> {
+    let mut sources = Sources::new();
+    let mut editor = Editor::new(tree, request.store, &mut sources, request.epoch);
+    let specifiers = Specifiers::of(&editor, request.config.architecture.word())?;
+    // What is wrong with a line is told when the image is customised.
+    create_system_users(&mut editor, &specifiers, provided)?;
+    Ok(())
 }
 
 /// Makes the tree of packages this image; gives what is odd.

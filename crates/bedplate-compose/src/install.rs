@@ -1,12 +1,13 @@
 //! From package files to the first tree: order, contents, owners, and which scripts are to run.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bedplate_cas::Store;
 use bedplate_customise::{Editor, Specifiers, create_system_users, provided_line};
 use bedplate_diag::{Diagnostic, Sources};
 use bedplate_image_config::ImageConfig;
-use bedplate_install::{Accounts, Color, Documentation, Package, PlaceOptions, Placed, place, unpack};
+use bedplate_install::{Accounts, Color, Documentation, Fate, Package, PlaceOptions, Placed, place, unpack};
 use bedplate_repo::Finding;
 use bedplate_scriptlet::{self as scriptlet, Rpm};
 
@@ -37,7 +38,7 @@ pub(crate) fn install(
     let mut scripted = Vec::with_capacity(packages.len());
     let mut wrong = Vec::new();
     for (package, path) in packages.iter().zip(&paths) {
-        match scriptlet::Package::from_header(package.headers().main_bytes()) {
+        match scriptlet::Package::from_headers(package.headers()) {
             Ok(one) => scripted.push(one),
             Err(problems) => wrong.extend(problems.into_iter().map(|problem| Finding::new(*path, problem))),
         }
@@ -47,7 +48,7 @@ pub(crate) fn install(
     }
     let order = scriptlet::order(&scripted, RPM);
     let packages: Vec<Package> = order.iter().map(|at| packages[*at].clone()).collect();
-    let scripted: Vec<scriptlet::Package> = order.iter().map(|at| scripted[*at].clone()).collect();
+    let mut scripted: Vec<scriptlet::Package> = order.iter().map(|at| scripted[*at].clone()).collect();
 
     let mut options = PlaceOptions {
         epoch,
@@ -62,6 +63,18 @@ pub(crate) fn install(
     let first = place(store, &refs, &options)?;
     options.accounts = accounts(store, first, &scripted, config, epoch)?;
     let placed = place(store, &refs, &options)?;
+    // File triggers see only what is there.
+    for ((package, fates), scripted) in packages.iter().zip(&placed.fates).zip(&mut scripted) {
+        let left_out: BTreeSet<String> = package
+            .files()
+            .files
+            .iter()
+            .zip(fates)
+            .filter(|(_, fate)| !matches!(fate, Fate::Create | Fate::Shared))
+            .map(|(file, _)| format!("/{}", file.path))
+            .collect();
+        scripted.leave_out(|path| left_out.contains(path));
+    }
     let warnings = placed.warnings.iter().map(bedplate_install::InstallWarning::to_diagnostic).collect();
     Ok(Installed { packages, scripted, placed, warnings })
 }

@@ -15,6 +15,7 @@ mod boot;
 mod cache;
 mod compose;
 mod container;
+mod described;
 mod error;
 mod install;
 mod manifest;
@@ -27,6 +28,7 @@ mod step;
 
 pub use boot::BootFacts;
 pub use compose::{Composed, Request, SeedFailure, Tools, compose};
+pub use described::{Changed, DescribeError, Described, Difference, difference};
 pub use error::ComposeError;
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestPackage, NamedDigest, OutputFacts, TreeFacts};
 pub use partitions::PartitionFacts;

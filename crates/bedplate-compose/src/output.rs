@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bedplate_cas::Digest;
-use bedplate_disk::{Format, Target, WriteOptions, write_all};
+use bedplate_disk::{Format, Packing, Target, WriteOptions, write_all};
 use bedplate_image_config::{ImageConfig, OutputFormat, Qcow2Compression};
 use bedplate_tree::FileTree;
 use rayon::prelude::*;
@@ -27,17 +27,21 @@ pub(crate) fn name_of(config: &ImageConfig) -> String {
     }
 }
 
-/// The format of a disk, as its writer has it, and how hard it is packed.
-fn disk_format(format: OutputFormat, config: &ImageConfig) -> Option<(Format, Option<i32>)> {
+/// The format of a disk, as its writer has it, and how it is packed.
+fn disk_format(format: OutputFormat, config: &ImageConfig) -> Option<(Format, Option<Packing>)> {
     Some(match format {
         OutputFormat::Raw => (Format::Raw, None),
-        OutputFormat::RawZst => (Format::RawZstd, i32::try_from(config.output.raw_zst.level.0).ok()),
+        OutputFormat::RawZst => (Format::RawZstd, u32::try_from(config.output.raw_zst.level.0).ok().map(Packing::Zstd)),
         OutputFormat::VhdFixed => (Format::VhdFixed, None),
         OutputFormat::VhdDynamic => (Format::VhdDynamic, None),
         OutputFormat::Vhdx => (Format::Vhdx, None),
         OutputFormat::Qcow2 => {
-            let is_packed = *config.output.qcow2.compression != Qcow2Compression::None;
-            (Format::Qcow2, is_packed.then_some(0))
+            let packing = match *config.output.qcow2.compression {
+                Qcow2Compression::None => None,
+                Qcow2Compression::Zlib => Some(Packing::Zlib(0)),
+                Qcow2Compression::Zstd => Some(Packing::Zstd(0)),
+            };
+            (Format::Qcow2, packing)
         }
         OutputFormat::Oci | OutputFormat::DockerArchive | OutputFormat::Tar | OutputFormat::Directory => return None,
     })
@@ -77,9 +81,9 @@ pub(crate) fn write(
     }
     let mut targets = Vec::new();
     for format in request.formats {
-        if let Some((disk, level)) = disk_format(*format, config) {
+        if let Some((disk, packing)) = disk_format(*format, config) {
             let path = folder.join(file_name(&name, *format, config));
-            targets.push((*format, Target { path, format: disk, level }));
+            targets.push((*format, Target { path, format: disk, packing }));
         }
     }
     if let (Some(drive), false) = (drive, targets.is_empty()) {

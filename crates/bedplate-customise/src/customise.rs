@@ -1,6 +1,6 @@
 //! All steps, in their order.
 
-use bedplate_image_config::{Architecture, ImageConfig};
+use bedplate_image_config::ImageConfig;
 
 use crate::unit::Scope;
 use crate::{Accounts, CustomiseError, Editor, Programs, Specifiers};
@@ -27,11 +27,7 @@ pub fn customise(editor: &mut Editor<'_>, request: Request<'_>) -> Result<Accoun
     let config = request.config;
     let version = config.image_version.as_ref().map(|version| version.as_str());
     crate::identify(editor, config.name.as_str(), version)?;
-    let architecture = match config.architecture.value {
-        Architecture::X86_64 => "x86-64",
-        Architecture::Aarch64 => "arm64",
-    };
-    let specifiers = Specifiers::of(editor, architecture)?;
+    let specifiers = Specifiers::of(editor, config.architecture.value.word())?;
     crate::create_system_users(editor, &specifiers, request.provided_users)?;
     let accounts = crate::create_users(editor, config)?;
     crate::place_files(editor, config, &accounts)?;
@@ -47,7 +43,7 @@ pub fn customise(editor: &mut Editor<'_>, request: Request<'_>) -> Result<Accoun
     crate::cache_libraries(editor)?;
     if let Some(programs) = request.programs {
         crate::index_modules(editor, programs)?;
-        crate::index_systemd(editor, programs, config.architecture.value.to_string() == std::env::consts::ARCH)?;
+        crate::index_systemd(editor, programs, config.architecture.value.word() == std::env::consts::ARCH)?;
     }
     crate::clean_state(editor, config)?;
     crate::check_tree(editor, config, &accounts);

@@ -12,8 +12,10 @@
 //! Numbers have the byte order of the machine: little, for all that are known here. Offsets count from the start of the file.
 
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use bedplate_cas::Digest;
 use bedplate_tree::{Kind, TreePath};
 
 use crate::elf::{self, Library};
@@ -55,6 +57,7 @@ pub fn cache_libraries(editor: &mut Editor<'_>) -> Result<(), CustomiseError> {
     let mut folders = ld_so_conf::folders(editor)?;
     folders.extend(system);
     let mut entries = Vec::new();
+    let mut known = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for folder in folders {
         // The same folder under another name is the same folder: the first name stays.
@@ -72,9 +75,9 @@ pub fn cache_libraries(editor: &mut Editor<'_>) -> Result<(), CustomiseError> {
             .collect();
         for name in names {
             let below = folder.join(&format!("glibc-hwcaps/{name}")).expect("names of a tree are parts of paths");
-            scan(editor, &below, Some(&name), &mut entries)?;
+            scan(editor, &below, Some(&name), &mut known, &mut entries)?;
         }
-        scan(editor, &folder, None, &mut entries)?;
+        scan(editor, &folder, None, &mut known, &mut entries)?;
     }
     entries.sort_by(by_search);
     let generator = generator(editor)?;
@@ -138,6 +141,7 @@ fn scan(
     editor: &mut Editor<'_>,
     folder: &TreePath,
     hardware: Option<&str>,
+    known: &mut BTreeMap<Digest, Option<Library>>,
     entries: &mut Vec<Cached>,
 ) -> Result<(), CustomiseError> {
     let Some(real) = editor.tree.resolve(folder) else { return Ok(()) };
@@ -154,8 +158,13 @@ fn scan(
     let mut found: BTreeMap<String, Candidate> = BTreeMap::new();
     for (name, is_link) in names {
         let path = real.join(&name).expect("names of a tree are parts of paths");
-        let Some(bytes) = editor.bytes(&path)? else { continue };
-        let Some(library) = elf::read(&bytes) else { continue };
+        // Most files have several names.
+        let Some(digest) = editor.follow(&path).and_then(|(_, entry)| entry.content()) else { continue };
+        let library = match known.entry(digest) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(elf::read(&editor.bytes(&path)?.unwrap_or_default())),
+        };
+        let Some(library) = library.clone() else { continue };
         let mut soname = library.soname.clone().unwrap_or_else(|| name.clone());
         // A link is of its soname, or the one that the linker uses (`libx.so`); another is taken for a file.
         let is_link = is_link && (name == soname || name.ends_with(".so") && soname.starts_with(&name));

@@ -24,7 +24,7 @@ pub struct Programs<'a> {
     pub helper: &'a Helper,
     /// Ends a program from another thread.
     pub cancel: &'a Cancel,
-    /// Folders of a root with `depmod`, the topmost first; it may be made for another processor than the image. Without one, the
+    /// Folders of a root with `depmod`, the topmost first; it may be made for another processor than the image. If they have none, the
     /// image's own is used.
     pub tools: &'a [PathBuf],
     /// What names the content of `tools`: other tools, another text.
@@ -84,7 +84,7 @@ pub fn index_modules(editor: &mut Editor<'_>, programs: Programs<'_>) -> Result<
                 made
             }
         };
-        put(editor, &made)?;
+        put(editor, &made, 0o644)?;
     }
     Ok(())
 }
@@ -111,7 +111,12 @@ fn depmod(
     let lib = image.join("lib");
     symlink("usr/lib", &lib).map_err(CustomiseError::io("link", &lib))?;
     let argv = ["depmod", "-b", "/image", kernel.name()];
-    let root = if !programs.tools.is_empty() {
+    let is_program = |folder: &PathBuf| {
+        ["usr/sbin/depmod", "usr/bin/depmod", "sbin/depmod"]
+            .iter()
+            .any(|path| folder.join(path).symlink_metadata().is_ok())
+    };
+    let root = if programs.tools.iter().any(is_program) {
         programs.tools.to_vec()
     } else if ["/usr/sbin/depmod", "/usr/bin/depmod"].iter().any(|path| editor.look(path).is_some()) {
         vec![whole_system(editor, &work)?]
@@ -139,6 +144,8 @@ struct Index {
     inputs: &'static [&'static str],
     suffix: &'static str,
     output: &'static str,
+    /// The mode that the program gives its output.
+    mode: u16,
 }
 
 const INDEXES: [Index; 2] = [
@@ -148,6 +155,7 @@ const INDEXES: [Index; 2] = [
         inputs: &["/usr/lib/udev/hwdb.d", "/etc/udev/hwdb.d"],
         suffix: ".hwdb",
         output: "/usr/lib/udev/hwdb.bin",
+        mode: 0o444,
     },
     Index {
         program: "/usr/bin/journalctl",
@@ -155,6 +163,7 @@ const INDEXES: [Index; 2] = [
         inputs: &["/usr/lib/systemd/catalog"],
         suffix: ".catalog",
         output: "/var/lib/systemd/catalog/database",
+        mode: 0o644,
     },
 ];
 
@@ -195,7 +204,7 @@ pub fn index_systemd(editor: &mut Editor<'_>, programs: Programs<'_>, runs_here:
                 made
             }
         };
-        put(editor, &made)?;
+        put(editor, &made, index.mode)?;
     }
     Ok(())
 }
@@ -233,9 +242,9 @@ fn remember(editor: &Editor<'_>, name: &str, key: &str, made: &Made) -> Result<(
     Ok(editor.store.set_document(&format!("customise-{name}"), key, &text)?)
 }
 
-fn put(editor: &mut Editor<'_>, made: &Made) -> Result<(), CustomiseError> {
+fn put(editor: &mut Editor<'_>, made: &Made, mode: u16) -> Result<(), CustomiseError> {
     for (path, digest) in &made.0 {
-        let entry = editor.entry(Kind::File(*digest), 0o644);
+        let entry = editor.entry(Kind::File(*digest), mode);
         editor.put(path, entry)?;
     }
     Ok(())

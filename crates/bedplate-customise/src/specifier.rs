@@ -33,12 +33,17 @@ pub enum SpecifierError {
 }
 
 impl Specifiers {
-    /// Those of an image: its os-release, and its architecture in the words of systemd (`x86-64`).
+    /// Those of an image: its os-release, and its architecture in the words of rpm (`x86_64`) or of systemd (`x86-64`).
     ///
     /// # Errors
     ///
     /// If os-release cannot be read.
     pub fn of(editor: &Editor<'_>, architecture: &str) -> Result<Self, CustomiseError> {
+        let architecture = match architecture {
+            "x86_64" => "x86-64",
+            "aarch64" => "arm64",
+            other => other,
+        };
         Ok(Self { release: OsRelease::of(editor)?, architecture: architecture.to_owned() })
     }
 
@@ -95,7 +100,7 @@ mod tests {
     fn stands_for_what_the_image_is() {
         let mut image = Image::new();
         image.file("/usr/lib/os-release", "ID=node\nVERSION_ID=3\n");
-        let specifiers = image.edit(|editor| Specifiers::of(editor, "x86-64").unwrap());
+        let specifiers = image.edit(|editor| Specifiers::of(editor, "x86_64").unwrap());
         for (text, want) in [
             ("%S/%o-%w%%", Ok("/var/lib/node-3%")),
             ("%a%W", Ok("x86-64")),

@@ -1,7 +1,7 @@
 //! What a machine makes of its own when it boots, and no image may bring: identity, secrets, logs, caches. And what has to be there
 //! for it to boot: mount points.
 
-use bedplate_diag::Diagnostic;
+use bedplate_diag::{Diagnostic, Span};
 use bedplate_image_config::ImageConfig;
 use bedplate_tree::{Entry, Kind, TreePath};
 
@@ -48,9 +48,8 @@ const LEFT_BEHIND: [&str; 9] = [
     "/root/.bash_history",
 ];
 
-/// Folders whose content goes: caches, and what is empty before each boot.
-const EMPTIED: [&str; 9] = [
-    "/run",
+/// Folders whose content goes: caches, and what nobody misses.
+const EMPTIED: [&str; 8] = [
     "/tmp",
     "/var/cache/dnf",
     "/var/cache/ldconfig",
@@ -95,8 +94,10 @@ pub fn clean_state(editor: &mut Editor<'_>, config: &ImageConfig) -> Result<(), 
         }
     }
     for folder in EMPTIED {
-        empty(editor, folder, &own);
+        empty(editor, folder, &own, |_| true);
     }
+    // Folders of packages stay: a container has them from nowhere else.
+    empty(editor, "/run", &own, |entry| !entry.is_directory());
     empty_logs(editor, &own)?;
     let resolv: TreePath = "/etc/resolv.conf".parse().expect("it is a path");
     if !own.iter().any(|(one, _)| *one == resolv) && !is_link(editor, &resolv) {
@@ -113,7 +114,7 @@ pub fn clean_state(editor: &mut Editor<'_>, config: &ImageConfig) -> Result<(), 
 }
 
 /// The paths that the config puts something at, with their places.
-fn own_paths(editor: &Editor<'_>, config: &ImageConfig) -> Vec<(TreePath, bedplate_diag::Span)> {
+fn own_paths(editor: &Editor<'_>, config: &ImageConfig) -> Vec<(TreePath, Span)> {
     let files = config.files.iter().map(|file| (file.path.as_str(), file.path.span));
     let links = config.links.iter().map(|link| (link.path.as_str(), link.path.span));
     let folders = config.directories.iter().map(|folder| (folder.path.as_str(), folder.path.span));
@@ -138,23 +139,18 @@ fn matching(editor: &Editor<'_>, pattern: &str) -> Vec<TreePath> {
 }
 
 /// Takes the content of a folder away, but for what the config put there and the folders above that.
-fn empty(editor: &mut Editor<'_>, folder: &str, own: &[(TreePath, bedplate_diag::Span)]) {
+fn empty(editor: &mut Editor<'_>, folder: &str, own: &[(TreePath, Span)], goes: impl Fn(&Entry) -> bool) {
     let Some(folder) = folder.parse().ok().and_then(|folder: TreePath| editor.place(&folder).ok()) else { return };
     let kept = |path: &TreePath| own.iter().any(|(one, _)| one.is_below(path) || path.is_below(one));
-    let gone: Vec<TreePath> = editor
-        .tree
-        .below(&folder)
-        .map(|(path, _)| path)
-        .filter(|path| **path != folder && !kept(path))
-        .cloned()
-        .collect();
+    let entries = editor.tree.below(&folder).filter(|(path, entry)| **path != folder && goes(entry) && !kept(path));
+    let gone: Vec<TreePath> = entries.map(|(path, _)| path.clone()).collect();
     for path in gone {
         editor.tree.remove(&path);
     }
 }
 
 /// Empties files of logs that a scriptlet wrote; the files stay with their owners and modes.
-fn empty_logs(editor: &mut Editor<'_>, own: &[(TreePath, bedplate_diag::Span)]) -> Result<(), CustomiseError> {
+fn empty_logs(editor: &mut Editor<'_>, own: &[(TreePath, Span)]) -> Result<(), CustomiseError> {
     let folder: TreePath = "/var/log".parse().expect("it is a path");
     let written: Vec<TreePath> = editor
         .tree

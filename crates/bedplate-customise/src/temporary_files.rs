@@ -6,7 +6,7 @@
 //! | with a specifier of the machine, with `!`, of a type that cleans or writes | no: systemd does it at boot |
 //! | all others, `/var` and `/etc` too | yes: a read-only folder has no other time, and a container has no boot |
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bedplate_diag::Diagnostic;
 use bedplate_tree::{Entry, Kind, TreePath};
@@ -41,7 +41,7 @@ pub fn make_temporary_files(
     editor.step("tmpfiles");
     let mut makers: Vec<Task> = Vec::new();
     let mut adjusters: Vec<Task> = Vec::new();
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let mut made: BTreeSet<String> = BTreeSet::new();
     for file in configuration::files(editor, &configuration::folders("tmpfiles.d"), ".conf") {
         let text = editor.text(&file)?.unwrap_or_default();
         for (index, line) in text.lines().enumerate() {
@@ -70,9 +70,8 @@ pub fn make_temporary_files(
             let task = Task { uid, gid, line };
             if !task.line.is_maker() {
                 adjusters.push(task);
-            } else if task.line.is_forced || !first.contains_key(&task.line.path) {
+            } else if made.insert(task.line.path.clone()) || task.line.is_forced {
                 // Of two lines that make the same, the first counts.
-                first.insert(task.line.path.clone(), makers.len());
                 makers.push(task);
             }
         }
@@ -119,16 +118,8 @@ fn make(editor: &mut Editor<'_>, task: &Task) -> Result<(), CustomiseError> {
         'C' => return copy(editor, task, &path, &source()),
         _ => (Kind::Directory, 0o755),
     };
-    if line.kind == 'L' && line.is_conditional {
-        let target = source();
-        let target = if target.starts_with('/') {
-            target
-        } else {
-            format!("{}/{target}", path.parent().map_or(String::new(), |parent| parent.to_string()))
-        };
-        if target.parse().ok().and_then(|target| editor.follow(&target)).is_none() {
-            return Ok(());
-        }
+    if line.kind == 'L' && line.is_conditional && editor.follow(&target_of(&path, &source())).is_none() {
+        return Ok(());
     }
     let old = editor.tree.get(path.as_str()).map(|entry| entry.kind.clone());
     let is_same_kind = |old: &Kind| {
@@ -165,6 +156,19 @@ fn make(editor: &mut Editor<'_>, task: &Task) -> Result<(), CustomiseError> {
         },
         Some(_) => Ok(()),
     }
+}
+
+/// The path that a link at `path` means, before other links are followed.
+fn target_of(path: &TreePath, target: &str) -> TreePath {
+    let mut at = path.parent().filter(|_| !target.starts_with('/')).unwrap_or_else(TreePath::root);
+    for part in target.split('/') {
+        at = match part {
+            "" | "." => at,
+            ".." => at.parent().unwrap_or(at),
+            name => at.join(name).unwrap_or(at),
+        };
+    }
+    at
 }
 
 /// Puts what is new, with mode and owner of the line.
@@ -299,5 +303,24 @@ mod tests {
             ]
         );
         assert!(image.tree.get("/var").is_none() && image.tree.get("/run").is_none());
+    }
+
+    #[test]
+    fn links_on_a_condition_and_links_to_the_running_system() {
+        let mut image = Image::new();
+        image.link("/var/run", "../run");
+        image.folder("/run");
+        image.file("/usr/share/there", "");
+        let lines = "L? /etc/one - - - - ../usr/share/there\nL? /etc/two - - - - /usr/share/nothing\nd /var/run/app\nf /usr/lib/%m/x\n";
+        image.file("/usr/lib/tmpfiles.d/a.conf", lines);
+        image.edit(|editor| {
+            let specifiers = Specifiers::of(editor, "x86_64").unwrap();
+            let accounts = Accounts::read(editor).unwrap();
+            make_temporary_files(editor, &specifiers, &accounts).unwrap();
+        });
+        assert_eq!(image.said(), Vec::<String>::new());
+        let paths: Vec<&str> =
+            image.tree.iter().map(|(path, _)| path.as_str()).filter(|path| !path.starts_with("/usr")).collect();
+        assert_eq!(paths, ["/", "/etc", "/etc/one", "/run", "/var", "/var/run"]);
     }
 }

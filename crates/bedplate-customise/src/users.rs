@@ -178,7 +178,10 @@ fn make_user(editor: &mut Editor<'_>, accounts: &mut Accounts, user: &User) {
             comment: user.description.as_ref().map_or(String::new(), |text| text.to_string()),
             home: user.home.as_ref().map_or(home, |path| path.to_string()),
             shell: user.shell.as_ref().map_or(shell.to_owned(), |path| path.to_string()),
-            password: Some(user.password.as_ref().map_or(NO_PASSWORD.to_owned(), |hash| hash.to_string())),
+            password: match &user.password {
+                Some(hash) => Some(hash.to_string()),
+                None => (!is_system || !user.ssh_keys.is_empty()).then(|| NO_PASSWORD.to_owned()),
+            },
             is_locked: false,
         },
         day,
@@ -332,7 +335,7 @@ mod tests {
         );
         assert_eq!(
             image.text("/etc/shadow"),
-            "root:*:19675::::::\napp:!*:19000::::::\ncore:*:19675::::::\ndaemon:*:19675::::::\n"
+            "root:*:19675::::::\napp:!*:19000::::::\ncore:*:19675::::::\ndaemon:!*:19675::::::\n"
         );
         assert_eq!(
             image.text("/etc/group"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bedplate_diag::Category;
 
-use crate::Format;
+use crate::{Format, Packing};
 
 /// Why a disk could not be written, read or checked.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,16 @@ pub enum DiskError {
         found: u64,
         /// The end of what is taken, in bytes.
         needed: u64,
+    },
+    /// A partition gets more than its layout was made for.
+    #[error("the content of partition `{label}` has {found} bytes, and the layout was made for {expected}")]
+    Content {
+        /// The label of the partition.
+        label: String,
+        /// How many bytes there are.
+        found: u64,
+        /// How many there were to be.
+        expected: u64,
     },
     /// Two extents of a disk want the same bytes.
     #[error("the extents at bytes {first} and {second} of the disk overlap")]
@@ -63,15 +73,15 @@ pub enum DiskError {
         /// The path.
         path: PathBuf,
     },
-    /// A compression level that zstd does not have, or one for a format that compresses nothing.
-    #[error("{format} cannot be written with compression level {level}: {why}")]
-    Level {
+    /// A way of packing that a format does not have.
+    #[error("{format} cannot be packed with {packing}: {why}")]
+    Packing {
         /// The format.
         format: Format,
-        /// The level.
-        level: i32,
-        /// Which ones there are.
-        why: String,
+        /// What was asked for.
+        packing: Packing,
+        /// What there is.
+        why: &'static str,
     },
     /// A file that is not what its first bytes promise.
     #[error("`{}` is a damaged {what}: {why}", path.display())]
@@ -108,10 +118,12 @@ impl DiskError {
     pub fn category(&self) -> Category {
         match self {
             Self::Io { .. } => Category::Environment,
-            Self::ShortFile { .. } | Self::Overlap { .. } | Self::Outside { .. } => Category::Internal,
+            Self::ShortFile { .. } | Self::Content { .. } | Self::Overlap { .. } | Self::Outside { .. } => {
+                Category::Internal
+            }
             Self::Unsuitable { .. }
             | Self::SameTarget { .. }
-            | Self::Level { .. }
+            | Self::Packing { .. }
             | Self::Damaged { .. }
             | Self::Unsupported { .. }
             | Self::NoTable

@@ -16,7 +16,7 @@ pub enum Format {
     VhdDynamic,
     /// VHDX that has only blocks with data.
     Vhdx,
-    /// QCOW2, version 3, that has only clusters with data; they are compressed if the target has a level.
+    /// QCOW2, version 3, that has only clusters with data; they are packed if the target says so.
     Qcow2,
 }
 
@@ -49,15 +49,40 @@ impl Format {
         }
     }
 
-    /// Whether a compression level means something to it.
-    pub(crate) fn is_compressible(self) -> bool {
-        matches!(self, Self::RawZstd | Self::Qcow2)
+    /// Why a packing is not one of the format, if it is not.
+    pub(crate) fn refusal(self, packing: Packing) -> Option<&'static str> {
+        match (self, packing) {
+            (Self::RawZstd | Self::Qcow2, Packing::Zstd(0..=19)) => None,
+            (Self::RawZstd | Self::Qcow2, Packing::Zstd(_)) => Some("levels go from 1 to 19, and 0 is the usual one"),
+            (Self::Qcow2, Packing::Zlib(0..=9)) => None,
+            (Self::Qcow2, Packing::Zlib(_)) => Some("levels go from 1 to 9, and 0 is the usual one"),
+            (Self::RawZstd, Packing::Zlib(_)) => Some("it is always packed with zstd"),
+            _ => Some("only raw.zst and qcow2 are packed"),
+        }
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// How bytes are packed, and how hard: a level, or 0 for the usual one of the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// zlib, which every qemu reads; levels 1 to 9, usually 6.
+    Zlib(u32),
+    /// zstd, which qemu reads since 5.1; levels 1 to 19, usually 3.
+    Zstd(u32),
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zlib(level) => write!(f, "zlib of level {level}"),
+            Self::Zstd(level) => write!(f, "zstd of level {level}"),
+        }
     }
 }
 

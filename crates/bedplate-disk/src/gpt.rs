@@ -96,7 +96,7 @@ impl Partition {
     }
 }
 
-/// A partition table.
+/// A partition table, as `layout` makes it: at most 128 partitions, labels of at most 36 UTF-16 units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionTable {
     /// The name of the disk.

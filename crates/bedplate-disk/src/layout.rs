@@ -3,14 +3,17 @@
 //! Partitions lie in the order of the request, each at the first aligned byte behind the one before. Sizes are rounded up to the
 //! alignment, so that nothing lies between them and they cannot overlap.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod problem;
 
-use bedplate_diag::Category;
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::gpt::{ENTRIES, LABEL_UNITS, head_length, tail_length};
 use crate::{Attributes, Disk, DiskError, Extent, Partition, PartitionTable, PartitionType, SectorSize, Source};
+
+use problem::Named;
+pub use problem::{LayoutError, LayoutProblem};
 
 /// Where partitions begin if nothing else is asked for, and what the size of a disk is a multiple of: 1 MiB. Azure takes only such disks.
 const MEBIBYTE: u64 = 1 << 20;
@@ -97,7 +100,7 @@ impl Layout {
     /// The disk: the table at both ends, and the contents of the partitions, one for each. What has no content is zero.
     ///
     /// # Errors
-    /// If a content of bytes is larger than the request said.
+    /// If a content of bytes is larger than the request said. (A file that is too short is an error when the disk is read.)
     ///
     /// # Panics
     /// If there are not as many contents as partitions: a mistake of the caller.
@@ -111,159 +114,15 @@ impl Layout {
         for ((partition, content), length) in table.partitions.iter().zip(contents).zip(&self.contents) {
             match content {
                 None => {}
+                Some(Source::Bytes(bytes)) if bytes.len() as u64 > *length => {
+                    let (label, found) = (partition.label.clone(), bytes.len() as u64);
+                    return Err(DiskError::Content { label, found, expected: *length });
+                }
                 Some(Source::Bytes(bytes)) => disk.add_bytes(partition.offset, bytes)?,
                 Some(source) => disk.add(Extent { offset: partition.offset, length: *length, source })?,
             }
         }
         Ok(disk)
-    }
-}
-
-/// Something about a request that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayoutProblem {
-    /// The disk is smaller than what is on it.
-    #[error("the disk of {} is too small by {}: it needs {}", Bytes(*size), Bytes(needed - size), Bytes(*needed))]
-    DiskTooSmall {
-        /// What was asked for, in bytes.
-        size: u64,
-        /// What it takes at least, in bytes.
-        needed: u64,
-    },
-    /// More than a disk can have.
-    #[error("the partitions need more than 8 EiB")]
-    TooLarge,
-    /// The size of the disk is no whole number of MiB.
-    #[error("the disk of {size} bytes is no whole number of MiB: the next ones are {} and {}", size / MEBIBYTE, size / MEBIBYTE + 1)]
-    DiskSize {
-        /// What was asked for, in bytes.
-        size: u64,
-    },
-    /// The alignment is no power of two, smaller than a sector, or larger than a GiB.
-    #[error(
-        "partitions cannot be aligned to {alignment} bytes: a power of two between {least} bytes and 1 GiB is expected"
-    )]
-    Alignment {
-        /// What was asked for, in bytes.
-        alignment: u64,
-        /// The size of a sector.
-        least: u64,
-    },
-    /// More partitions than a table holds.
-    #[error("{count} partitions are too many: a table has room for {ENTRIES}")]
-    TooMany {
-        /// How many there are.
-        count: usize,
-    },
-    /// A partition of fixed size is smaller than its content.
-    #[error("partition {} of {} is too small by {}: its content has {}", Named(*partition, label), Bytes(*size), Bytes(content - size), Bytes(*content))]
-    PartitionTooSmall {
-        /// Its number in the request, from 0.
-        partition: usize,
-        /// Its label.
-        label: String,
-        /// What was asked for, in bytes.
-        size: u64,
-        /// What is put into it, in bytes.
-        content: u64,
-    },
-    /// A partition without a byte.
-    #[error("partition {} is empty: it needs a size or a content", Named(*partition, label))]
-    Empty {
-        /// Its number in the request, from 0.
-        partition: usize,
-        /// Its label.
-        label: String,
-    },
-    /// A label that a table cannot hold.
-    #[error("partition {} cannot have this label: {why}", Named(*partition, label))]
-    Label {
-        /// Its number in the request, from 0.
-        partition: usize,
-        /// Its label.
-        label: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A GUID of two partitions, or of a partition and the disk.
-    #[error("partition {} has the GUID {guid} of {other}", Named(*partition, label))]
-    SameGuid {
-        /// The number of the later partition in the request, from 0.
-        partition: usize,
-        /// Its label.
-        label: String,
-        /// The GUID.
-        guid: Uuid,
-        /// What else has it.
-        other: String,
-    },
-}
-
-impl LayoutProblem {
-    /// The partition that it is about, by its number in the request from 0.
-    #[must_use]
-    pub fn partition(&self) -> Option<usize> {
-        match self {
-            Self::DiskTooSmall { .. }
-            | Self::TooLarge
-            | Self::DiskSize { .. }
-            | Self::Alignment { .. }
-            | Self::TooMany { .. } => None,
-            Self::PartitionTooSmall { partition, .. }
-            | Self::Empty { partition, .. }
-            | Self::Label { partition, .. }
-            | Self::SameGuid { partition, .. } => Some(*partition),
-        }
-    }
-}
-
-/// All that is wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayoutError {
-    /// Each mistake; never empty.
-    pub problems: Vec<LayoutProblem>,
-}
-
-impl LayoutError {
-    /// What kind of mistake it is.
-    #[must_use]
-    pub fn category(&self) -> Category {
-        Category::Input
-    }
-}
-
-impl fmt::Display for LayoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, problem) in self.problems.iter().enumerate() {
-            write!(f, "{}{problem}", if number == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for LayoutError {}
-
-/// A partition as people know it.
-struct Named<'text>(usize, &'text str);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} `{}`", self.0 + 1, self.1.escape_debug())
-    }
-}
-
-/// A number of bytes in the largest unit in which it is whole.
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            size if size >= 1 << 30 && size.is_multiple_of(1 << 30) => write!(f, "{} GiB", size >> 30),
-            size if size >= 1 << 20 && size.is_multiple_of(1 << 20) => write!(f, "{} MiB", size >> 20),
-            size if size >= 1 << 10 && size.is_multiple_of(1 << 10) => write!(f, "{} KiB", size >> 10),
-            size => write!(f, "{size} bytes"),
-        }
     }
 }
 
@@ -505,6 +364,14 @@ mod tests {
             let problems = layout(&request(DiskSize::Minimal, vec![huge()])).unwrap_err().problems;
             assert_eq!(problems, [LayoutProblem::TooLarge]);
         }
+    }
+
+    #[test]
+    fn a_content_is_no_larger_than_was_said() {
+        let layout = layout(&request(DiskSize::Minimal, vec![partition("a", 5, PartitionSize::Content)])).unwrap();
+        assert_eq!(layout.disk(vec![Some(Source::Bytes(vec![1; 5]))]).unwrap().extents().len(), 3);
+        let error = layout.disk(vec![Some(Source::Bytes(vec![1; 6]))]).unwrap_err();
+        assert_eq!(error.to_string(), "the content of partition `a` has 6 bytes, and the layout was made for 5");
     }
 
     proptest! {

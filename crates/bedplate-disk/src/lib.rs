@@ -24,6 +24,7 @@ mod qcow2;
 mod raw;
 mod raw_zstd;
 mod sector;
+mod signature;
 mod source;
 mod verity;
 mod vhd;
@@ -32,7 +33,7 @@ mod write;
 
 pub use disk::{Disk, Extent, Source};
 pub use error::DiskError;
-pub use format::{Format, FormatError};
+pub use format::{Format, FormatError, Packing};
 pub use gpt::{Attributes, Partition, PartitionTable, ReadTable, TableProblem};
 pub use identifier::{VerityNames, content_uuid};
 pub use image::{Image, Window, open_image};
@@ -41,6 +42,7 @@ pub use layout::{
 };
 pub use partition_type::{PartitionType, PartitionTypeError};
 pub use sector::SectorSize;
+pub use signature::{RootHashSignature, SignatureError};
 pub use uuid::Uuid;
 pub use verity::{
     RootHash, RootHashError, Salt, SaltError, Verity, VerityRequest, check_verity, read_verity, write_verity,

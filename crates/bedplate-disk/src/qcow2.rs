@@ -8,8 +8,8 @@
 //!         …   blocks of reference counts, 16 bits for each cluster of the file
 //! ```
 //!
-//! Clusters have 64 KiB. A cluster of zeros is not there. Packed clusters (zstd) lie one behind the other and may share clusters
-//! of the file.
+//! Clusters have 64 KiB. A cluster of zeros is not there. Packed clusters lie one behind the other and may share clusters of the
+//! file.
 
 mod read;
 
@@ -17,9 +17,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use flate2::{Compress, Compression, FlushCompress, Status};
 use rayon::prelude::*;
 use zstd::bulk::Compressor;
 
+use crate::Packing;
 use crate::source::{Chunk, PIECE};
 use crate::write::{Plan, Sink};
 
@@ -39,7 +41,10 @@ const COPIED: u64 = 1 << 63;
 const PACKED: u64 = 1 << 62;
 /// The feature that says how clusters are packed, and zstd.
 const COMPRESSION_TYPE: u64 = 1 << 3;
+const ZLIB: u8 = 0;
 const ZSTD: u8 = 1;
+/// qemu unpacks zlib with a window of 2^12 bytes, and no header.
+const WINDOW_BITS: u8 = 12;
 const HEADER_SIZE: u32 = 112;
 /// The largest disk: qemu's tables of level 1 have 32 MiB at most.
 pub(crate) const LARGEST: u64 = (32 << 20) / 8 * ENTRIES * CLUSTER;
@@ -151,7 +156,11 @@ impl Writer {
     }
 
     fn header(&self, level_one: u64, counts_table: u64, counts_clusters: u64) -> Vec<u8> {
-        let features = if self.plan.level.is_some() { COMPRESSION_TYPE } else { 0 };
+        let (features, way) = match self.plan.packing {
+            Some(Packing::Zstd(_)) => (COMPRESSION_TYPE, ZSTD),
+            // What every reader expects where nothing is said.
+            Some(Packing::Zlib(_)) | None => (0, ZLIB),
+        };
         let mut bytes = MAGIC.to_vec();
         bytes.extend(3_u32.to_be_bytes());
         bytes.extend([0; 12]); // No disk beneath.
@@ -167,7 +176,7 @@ impl Writer {
         bytes.extend([0; 16]);
         bytes.extend(4_u32.to_be_bytes()); // Reference counts of 2^4 bits.
         bytes.extend(HEADER_SIZE.to_be_bytes());
-        bytes.push(if self.plan.level.is_some() { ZSTD } else { 0 });
+        bytes.push(way);
         bytes.resize(HEADER_SIZE as usize + 8, 0); // And the end of the list of extensions.
         bytes
     }
@@ -178,29 +187,44 @@ fn big_endian(numbers: &[u64]) -> Vec<u8> {
 }
 
 /// A packed cluster; nothing if it is no smaller than it was.
-fn pack(piece: &[u8], level: i32) -> io::Result<Option<Vec<u8>>> {
-    let mut compressor = Compressor::new(level)?;
-    let packed = if piece.len() < PIECE {
+fn pack(piece: &[u8], packing: Packing) -> io::Result<Option<Vec<u8>>> {
+    let mut whole = Vec::new();
+    let piece = if piece.len() < PIECE {
         // The last one of the disk: a cluster is always unpacked to its whole size.
-        let mut whole = piece.to_vec();
+        whole.extend_from_slice(piece);
         whole.resize(PIECE, 0);
-        compressor.compress(&whole)?
+        &whole
     } else {
-        compressor.compress(piece)?
+        piece
     };
-    Ok((packed.len() < PIECE).then_some(packed))
+    match packing {
+        Packing::Zstd(level) => {
+            // At most 19.
+            let packed = Compressor::new(level as i32)?.compress(piece)?;
+            Ok((packed.len() < PIECE).then_some(packed))
+        }
+        Packing::Zlib(level) => {
+            let level = if level == 0 { Compression::default() } else { Compression::new(level) };
+            let mut deflate = Compress::new_with_window_bits(level, false, WINDOW_BITS);
+            let mut packed = vec![0; PIECE - 1];
+            let status = deflate.compress(piece, &mut packed, FlushCompress::Finish).map_err(io::Error::other)?;
+            packed.truncate(deflate.total_out() as usize);
+            Ok((status == Status::StreamEnd).then_some(packed))
+        }
+    }
 }
 
 impl Sink for Writer {
     fn write(&mut self, chunks: &[Chunk]) -> io::Result<()> {
-        let Some(level) = self.plan.level else {
+        let Some(packing) = self.plan.packing else {
             return chunks.iter().try_for_each(|chunk| self.write_plain(chunk));
         };
         let pieces: Vec<(u64, &[u8])> = chunks
             .iter()
             .flat_map(|chunk| chunk.pieces().map(|(number, piece)| (chunk.offset() / CLUSTER + number as u64, piece)))
             .collect();
-        let packed: io::Result<Vec<Option<Vec<u8>>>> = pieces.par_iter().map(|(_, piece)| pack(piece, level)).collect();
+        let packed: io::Result<Vec<Option<Vec<u8>>>> =
+            pieces.par_iter().map(|(_, piece)| pack(piece, packing)).collect();
         for ((cluster, piece), packed) in pieces.into_iter().zip(packed?) {
             self.table_of(cluster)?;
             let entry = match packed {

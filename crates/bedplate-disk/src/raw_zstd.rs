@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
+use crate::Packing;
 use crate::source::{CHUNK, Chunk};
 use crate::write::{Plan, Sink};
 
@@ -42,7 +43,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(file: File, plan: Plan) -> io::Result<Self> {
-        let level = plan.level.unwrap_or(0);
+        let level = match plan.packing {
+            Some(Packing::Zstd(level)) => level as i32, // At most 19.
+            _ => 0,
+        };
         let zero = compressor(level)?.compress(&vec![0; CHUNK as usize])?;
         Ok(Self { file: BufWriter::new(file), size: plan.size, level, zero, frames: Vec::new() })
     }

@@ -54,7 +54,7 @@ impl Chunk {
 
 /// True if all bytes are zero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
-    // Sixteen at a time: the compiler makes vector instructions of it, and the first data ends it.
+    // Many at a time: the compiler makes vector instructions of it, and the first data ends it.
     let (blocks, rest) = bytes.as_chunks::<64>();
     blocks.iter().all(|block| block.iter().fold(0, |all, byte| all | byte) == 0) && rest.iter().all(|byte| *byte == 0)
 }

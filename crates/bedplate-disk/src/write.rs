@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::new_file::{NewFile, folder_of, sync_folder};
 use crate::source::{Chunk, OpenDisk};
-use crate::{Disk, DiskError, Format, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
+use crate::{Disk, DiskError, Format, Packing, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
 
 /// How many chunks are read at once: they bound the memory, twice over.
 const BATCH: usize = 8;
@@ -26,9 +26,8 @@ pub struct Target {
     pub path: PathBuf,
     /// In which format.
     pub format: Format,
-    /// The level of zstd (1 to 19, 0 for the usual one). Without one, raw.zst takes the usual level, and QCOW2 compresses nothing;
-    /// the other formats have none.
-    pub level: Option<i32>,
+    /// How it is packed. Without one, raw.zst takes zstd of the usual level, and QCOW2 is not packed; the other formats never are.
+    pub packing: Option<Packing>,
 }
 
 /// What goes into images besides the disk.
@@ -46,7 +45,7 @@ pub struct WriteOptions {
 pub(crate) struct Plan {
     pub(crate) size: u64,
     pub(crate) sector_size: SectorSize,
-    pub(crate) level: Option<i32>,
+    pub(crate) packing: Option<Packing>,
     pub(crate) options: WriteOptions,
 }
 
@@ -76,7 +75,7 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
     for target in targets {
         let file = NewFile::create(&target.path)?;
         let handle = file.file().try_clone().map_err(DiskError::io("write", &target.path))?;
-        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), level: target.level, options };
+        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), packing: target.packing, options };
         let sink = sink(target.format, handle, plan).map_err(DiskError::io("write", &target.path))?;
         files.push(file);
         sinks.push((target.path.as_path(), sink));
@@ -144,14 +143,10 @@ fn check(disk: &Disk, target: &Target) -> Result<(), DiskError> {
     if !size.is_multiple_of(sector) {
         return unsuitable(format!("its sectors have {sector} bytes"));
     }
-    if let Some(level) = target.level {
-        let refuse = |why: &str| Err(DiskError::Level { format, level, why: why.to_owned() });
-        if !format.is_compressible() {
-            return refuse("only raw.zst and qcow2 are compressed");
-        }
-        if !(0..=19).contains(&level) {
-            return refuse("levels go from 1 to 19, and 0 is the usual one");
-        }
+    if let Some(packing) = target.packing
+        && let Some(why) = format.refusal(packing)
+    {
+        return Err(DiskError::Packing { format, packing, why });
     }
     match format {
         Format::VhdFixed | Format::VhdDynamic => match vhd::refusal(size, disk.sector_size(), format) {
@@ -189,8 +184,22 @@ mod tests {
     use super::*;
     use crate::image::{self, Image};
 
+    fn in_memory(disk: &Disk, format: Format, packing: Option<Packing>) -> File {
+        let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
+        let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), packing, options };
+        let file = tempfile::tempfile().unwrap();
+        let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
+        fill(&OpenDisk::new(disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+        file
+    }
+
+    fn kinds() -> impl Iterator<Item = (Format, Option<Packing>)> {
+        let packed = [Packing::Zlib(1), Packing::Zstd(1)].map(|packing| (Format::Qcow2, Some(packing)));
+        Format::ALL.into_iter().map(|format| (format, None)).chain(packed)
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
         /// What is written is what is read, wherever the data is, in steps of any size.
         #[test]
         fn what_is_read_is_what_was_written(
@@ -209,13 +218,8 @@ mod tests {
             let mut expected = Vec::new();
             Image::of_disk(&disk).unwrap().read_to_end(&mut expected).unwrap();
             prop_assert_eq!(expected.len() as u64, size);
-            let options = WriteOptions { epoch: 0, identity: Uuid::from_u128(9) };
-            let kinds = Format::ALL.into_iter().map(|format| (format, None)).chain([(Format::Qcow2, Some(1))]);
-            for (format, level) in kinds {
-                let plan = Plan { size, sector_size: disk.sector_size(), level, options };
-                let file = tempfile::tempfile().unwrap();
-                let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
-                fill(&OpenDisk::new(&disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+            for (format, packing) in kinds() {
+                let file = in_memory(&disk, format, packing);
                 let mut image = image::open(file, &mut "image").unwrap();
                 prop_assert_eq!(image.format(), Some(format));
                 let (mut found, mut buffer) = (Vec::new(), vec![0; step]);
@@ -226,6 +230,30 @@ mod tests {
                     }
                 }
                 prop_assert!(found == expected, "{}", format);
+            }
+        }
+
+        /// Whatever is in a file, it is read or refused: nothing panics, and nothing takes all memory.
+        #[test]
+        fn damaged_images_are_read_or_refused(
+            flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 1..6),
+        ) {
+            let mut disk = Disk::new(3 << 20, SectorSize::Bytes512);
+            disk.add_bytes(70_000, vec![5; 200_000]).unwrap();
+            for (format, packing) in kinds() {
+                let file = in_memory(&disk, format, packing);
+                let length = file.metadata().unwrap().len();
+                for (place, is_last, byte) in &flips {
+                    // Headers and tables are at one of the two ends, or at a round place.
+                    let at = place.index(1600) as u64;
+                    let round = [0, 65_536, 196_608, 2 << 20, (2 << 20) + 65_536, 3 << 20][place.index(6)];
+                    let at = if *is_last { length - 1 - at.min(length - 1) } else { (round + at).min(length - 1) };
+                    file.write_all_at(&[*byte], at).unwrap();
+                }
+                if let Ok(image) = image::open(file, &mut "image") {
+                    // A damaged size may be any.
+                    drop(image.take(8 << 20).read_to_end(&mut Vec::new()));
+                }
             }
         }
     }

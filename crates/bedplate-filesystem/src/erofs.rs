@@ -19,10 +19,16 @@ pub(crate) fn make(shop: &Workshop<'_>, request: &Request<'_>, options: ErofsOpt
         request.epoch,
         uuid_text(&request.uuid)
     );
+    // Any number of workers gives the same bytes, but none at all gives others.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
     match options.compression {
         ErofsCompression::None => {}
-        ErofsCompression::Lz4hc(level) => command.push_str(&format!(" -zlz4hc,level={level} -C{CLUSTER}")),
-        ErofsCompression::Zstd(level) => command.push_str(&format!(" -zzstd,level={level} -C{CLUSTER}")),
+        ErofsCompression::Lz4hc(level) => {
+            command.push_str(&format!(" --workers={workers} -zlz4hc,level={level} -C{CLUSTER}"))
+        }
+        ErofsCompression::Zstd(level) => {
+            command.push_str(&format!(" --workers={workers} -zzstd,level={level} -C{CLUSTER}"))
+        }
     }
     if !request.label.is_empty() {
         command.push_str(&format!(" -L {}", quoted(request.label)));

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt as _;
 
 use bedplate_tree::{CAPABILITY_ATTRIBUTE, Entry, Kind};
 
-use crate::ext4_size::{BLOCK, Needs, journal_blocks};
+use crate::ext4_size::{BLOCK, Needs, journal_blocks, smallest};
 use crate::sandboxed::{IMAGE, TREE, Workshop, quoted, uuid_text};
 use crate::{Ext4Options, FilesystemError, Made, Request, Size};
 
@@ -24,8 +24,6 @@ const CONFIG: &str = "\
 	inode_size = 256
 	inode_ratio = 16384
 [fs_types]
-	small = {
-	}
 	ext4 = {
 		features = extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
 	}
@@ -94,7 +92,11 @@ struct Image<'a> {
 
 impl Image<'_> {
     fn make_fixed(&self, size: u64) -> Result<Made, FilesystemError> {
+        let too_small = |needed| FilesystemError::TooSmall { kind: "ext4", size, needed };
         let blocks = size / BLOCK;
+        if blocks < smallest(self.options) {
+            return Err(too_small(self.make_minimal(0)?.size));
+        }
         let most = self.needs.inodes + SPARE_INODES;
         let many = most.max(size / INODE_RATIO);
         let failure = match self.run(blocks, many) {
@@ -108,7 +110,7 @@ impl Image<'_> {
             return Ok(space.made(size));
         }
         let needed = self.make_minimal(0)?.size;
-        if needed > size { Err(FilesystemError::TooSmall { kind: "ext4", size, needed }) } else { Err(failure) }
+        Err(if needed > size { too_small(needed) } else { failure })
     }
 
     fn make_minimal(&self, slack: u64) -> Result<Made, FilesystemError> {
@@ -120,9 +122,10 @@ impl Image<'_> {
                 Ok(space) => {
                     // Holes in files are not counted before.
                     let waste = space.free.saturating_sub(slack);
-                    if may_shrink && waste > (blocks / 64).max(128) {
+                    let fewer = (space.blocks - waste).max(smallest(self.options));
+                    if may_shrink && blocks - fewer.min(blocks) > (blocks / 64).max(128) {
                         may_shrink = false;
-                        blocks = space.blocks - waste;
+                        blocks = fewer;
                         continue;
                     }
                     return Ok(space.made(space.blocks * BLOCK));
@@ -156,7 +159,7 @@ impl Image<'_> {
             let _ = write!(features, " -L {}", quoted(request.label));
         }
         let mut script = format!(
-            "mke2fs -q -F -t ext4 -b {BLOCK} -U {uuid} -m 0 -N {inodes}{features} \
+            "mke2fs -q -F -t ext4 -T default -b {BLOCK} -U {uuid} -m 0 -N {inodes}{features} \
              -E hash_seed={uuid},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0 \
              -d - {IMAGE} {blocks} < {TREE}"
         );
@@ -164,10 +167,11 @@ impl Image<'_> {
             let _ = write!(script, "\ndebugfs -w -f {repair} {IMAGE} 2>&1");
         }
         let lines = shop.run(&script, Some(request.tree), &[])?;
-        // debugfs says its name before each command, and exits with 0 whatever becomes of them.
+        // debugfs says its name before each command, and exits with 0 whatever becomes of them. mke2fs says nothing if it does all
+        // that it is asked for; it leaves a journal out that there is no room for, and exits with 0.
         let complaints: Vec<String> =
             lines.into_iter().filter(|line| !line.is_empty() && !line.starts_with("debugfs")).collect();
-        if self.repair.is_some() && !complaints.is_empty() {
+        if !complaints.is_empty() {
             return Err(FilesystemError::Incomplete { command: script, output: complaints });
         }
         self.space(blocks)

@@ -65,7 +65,7 @@ impl Needs {
 
     /// Blocks of the smallest file system with so many inodes and free blocks.
     pub(crate) fn blocks(&self, inodes: u64, free: u64, options: Ext4Options) -> u64 {
-        let mut blocks = 1;
+        let mut blocks = smallest(options);
         // Each turn comes closer: tables grow with the size, much slower than it.
         loop {
             let needed = self.blocks + free + journal_blocks(blocks, options) + tables(blocks, inodes, options);
@@ -81,6 +81,11 @@ impl Needs {
             }
         }
     }
+}
+
+/// Blocks of the smallest file system that there is. Half of it may be a journal, and the smallest journal has 1024 blocks.
+pub(crate) fn smallest(options: Ext4Options) -> u64 {
+    if options.journal { 2112 } else { 64 }
 }
 
 /// Blocks of a journal, by the size of the file system, as mke2fs has it; 0 for none.

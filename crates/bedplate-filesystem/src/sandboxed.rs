@@ -65,10 +65,7 @@ impl<'a> Workshop<'a> {
     /// Makes the image a hole of this size.
     pub(crate) fn clear_image(&self, size: u64) -> Result<(), FilesystemError> {
         let image = self.image();
-        let made = File::create(&image).and_then(|file| {
-            file.set_len(0)?;
-            file.set_len(size)
-        });
+        let made = File::create(&image).and_then(|file| file.set_len(size));
         made.and_then(|()| open_up(&image, 0o666)).map_err(FilesystemError::io("make", &image))
     }
 
@@ -94,7 +91,7 @@ impl<'a> Workshop<'a> {
             ("PATH", "/usr/sbin:/usr/bin"),
             ("LC_ALL", "C.UTF-8"),
             ("TZ", "UTC"),
-            ("SOURCE_DATE_EPOCH", epoch.as_str()),
+            // Not SOURCE_DATE_EPOCH: with that, mkfs.erofs and mke2fs change later times of files to it.
             ("E2FSPROGS_FAKE_TIME", epoch.as_str()),
             ("MKE2FS_CONFIG", "/build/io/mke2fs.conf"),
         ];

@@ -10,7 +10,7 @@
 mod folder;
 mod geometry;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
@@ -26,6 +26,12 @@ use geometry::{Geometry, SECTOR};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = u32::MAX as u64;
+
+/// The largest folder, in bytes.
+const LARGEST_FOLDER: u64 = 2 << 20;
+
+/// Sectors are counted in 32 bits.
+const LARGEST_IMAGE: u64 = u32::MAX as u64 * SECTOR;
 
 /// Refuses names that FAT cannot have, and those that are the same for it.
 pub(crate) fn check_names(tree: &FileTree, cannot: &mut Vec<Unsupported>) {
@@ -52,7 +58,12 @@ pub(crate) fn check_names(tree: &FileTree, cannot: &mut Vec<Unsupported>) {
 /// Makes the image.
 pub(crate) fn make(shop: &Workshop<'_>, store: &Store, request: &Request<'_>) -> Result<Made, FilesystemError> {
     let plan = Plan::new(request);
+    plan.check()?;
     let (geometry, clusters) = match request.size {
+        Size::Fixed(size) if size > LARGEST_IMAGE => {
+            let why = format!("the largest has {LARGEST_IMAGE} bytes");
+            return Err(FilesystemError::BadSize { kind: "vfat", size, why });
+        }
         Size::Fixed(size) => {
             let geometry = Geometry::of(size / SECTOR, plan.root_entries());
             let clusters = plan.clusters(geometry.cluster_bytes(), geometry.has_root_cluster());
@@ -139,6 +150,15 @@ impl<'a> Plan<'a> {
         Self { tree, folders }
     }
 
+    /// Refuses folders with more entries than FAT can have in one.
+    fn check(&self) -> Result<(), FilesystemError> {
+        let large = self.folders.iter().filter(|(_, folder)| folder.size() > LARGEST_FOLDER);
+        let what = || "a folder with too many names: 65536 entries, and a long name takes several".to_owned();
+        let entries: Vec<Unsupported> =
+            large.map(|(path, _)| Unsupported { path: path.clone(), what: what() }).collect();
+        if entries.is_empty() { Ok(()) } else { Err(FilesystemError::Unsupported { kind: "vfat", entries }) }
+    }
+
     /// Entries of the root folder, which FAT12 and FAT16 keep apart.
     fn root_entries(&self) -> u64 {
         self.folders[&TreePath::root()].entries()
@@ -186,13 +206,12 @@ impl<'a> Plan<'a> {
             placed.insert(path.clone(), Place { first: if count > 0 { first } else { 0 }, bytes });
         };
         // The root is first: FAT32 says so.
-        let folders: BTreeSet<&TreePath> = self.folders.keys().collect();
         for (path, entry) in self.tree.iter() {
             match entry.content() {
                 Some(digest) => give(path, digest.size, u32::try_from(digest.size).unwrap_or(u32::MAX)),
                 None if path.is_root() && !geometry.has_root_cluster() => give(path, 0, 0),
                 // A folder has no size.
-                None if folders.contains(path) => give(path, self.folders[path].size(), 0),
+                None if self.folders.contains_key(path) => give(path, self.folders[path].size(), 0),
                 None => {}
             }
         }

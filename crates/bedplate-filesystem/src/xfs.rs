@@ -230,7 +230,7 @@ impl Image<'_> {
         let mut size = estimate(self.request.tree, slack).max(SMALLEST);
         for attempt in 1.. {
             match self.run(size) {
-                Ok(free) if free >= slack || attempt == ATTEMPTS => return Ok(Made { size, used: size - free }),
+                Ok(free) if free >= slack => return Ok(Made { size, used: size - free }),
                 Err(FilesystemError::Tool { .. }) if attempt < ATTEMPTS => {
                     size += (size / 32).next_multiple_of(1 << 20)
                 }

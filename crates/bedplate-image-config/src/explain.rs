@@ -79,16 +79,21 @@ fn one(path: &str, key: &Key) -> String {
     if key.shape.section().is_none() {
         text.push_str(&wrapped("  Value:    ", &key.shape.what()));
     }
+    let width = key.shape.words().iter().map(|word| word.word.len()).max().unwrap_or_default() + 2;
     for word in key.shape.words() {
-        text.push_str(&wrapped(&format!("    {:<14}", word.word), &prose(word.text)));
+        text.push_str(&wrapped(&format!("            {:width$}", word.word), &prose(word.text)));
     }
     if let Some(without) = without(key) {
         text.push_str(&wrapped("  Without:  ", &without));
+    }
+    if let Some(section) = key.shape.section().filter(|section| !section.one_of.is_empty()) {
+        text.push_str(&wrapped("  Needs:    ", &format!("one of {}, and only one", section.one_of.join(" and "))));
     }
     if !key.example.is_empty() {
         text.push_str(&format!("  Example:  {name} = {}\n", key.example));
     }
     if let Some(below) = key.shape.section() {
+        text.push_str("\n  Keys:\n");
         text.push_str(&keys(below));
     }
     text
@@ -100,7 +105,7 @@ fn keys(section: &Section) -> String {
     let line = |key: &Key| {
         let text = key.prose();
         let first = text.split_inclusive(". ").next().unwrap_or_default().trim_end();
-        wrapped(&format!("  {:width$}", key.name), first)
+        wrapped(&format!("    {:width$}", key.name), first)
     };
     section.keys.iter().map(line).collect()
 }
@@ -140,7 +145,7 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= WIDTH || line.starts_with("  Example:")), "{text}");
         }
         let text = explain(None).unwrap();
-        assert!(declaration().keys.iter().all(|key| text.contains(&format!("\n  {} ", key.name))), "{text}");
+        assert!(declaration().keys.iter().all(|key| text.contains(&format!("\n    {} ", key.name))), "{text}");
         for (slip, near) in [
             ("storage.partition.sise", vec!["storage.partition.size"]),
             ("storge", vec!["storage"]),

@@ -127,3 +127,30 @@ impl fmt::Display for Forget {
 }
 
 setting_of_text!(Forget);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_to_forget_is_read_as_its_pattern_says() {
+        let pattern = regex::Regex::new(Forget::GRAMMAR.pattern).unwrap();
+        for (text, is_good) in [
+            ("storage", true),
+            ("packages.install=vim", true),
+            ("sysctl=net.ipv4.ip_forward", true),
+            ("kernel.command-line.add=a=b", true),
+            ("", false),
+            ("a.", false),
+            ("a=", false),
+            ("A", false),
+        ] {
+            let read = text.parse::<Forget>();
+            assert_eq!(read.is_ok(), is_good, "{text}");
+            assert_eq!(pattern.is_match(text), is_good, "{text}");
+            if let Ok(read) = read {
+                assert_eq!(read.to_string(), text);
+            }
+        }
+    }
+}

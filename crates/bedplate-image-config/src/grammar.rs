@@ -107,7 +107,7 @@ pub struct LocalPath<const KIND: u8> {
 
 /// A path of a file that has to be there.
 pub type FilePath = LocalPath<0>;
-/// A path of a folder that has to be there.
+/// A path of a folder, which may be made later.
 pub type FolderPath = LocalPath<1>;
 /// A path of a file that may be made later.
 pub type LaterPath = LocalPath<2>;

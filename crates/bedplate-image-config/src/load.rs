@@ -12,10 +12,12 @@ use crate::declaration::declaration;
 use crate::inherit::lay_over;
 use crate::node::{Node, Value};
 use crate::read;
-use crate::shape::{Context, PathKind, Setting, Shape};
+use crate::shape::{Context, PathKind, Section, Setting, Shape};
 
 /// A chain of configs that is longer is taken for a mistake.
 const LONGEST_CHAIN: usize = 32;
+
+const PATH_HINT: &str = "paths are relative to the folder of the file that they are written in";
 
 /// The files of the machine: the caller has them.
 pub trait Files {
@@ -127,9 +129,7 @@ impl Loader<'_> {
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let hint = self.near_file(path).unwrap_or_else(|| {
-                    "paths are relative to the folder of the file that they are written in".to_owned()
-                });
+                let hint = self.near_file(path).unwrap_or_else(|| PATH_HINT.to_owned());
                 let message = format!("cannot read `{}`: {error}", path.display());
                 self.mistakes.push(place(Diagnostic::error("unreadable-file", message).hint(hint)));
                 return None;
@@ -155,7 +155,7 @@ impl Loader<'_> {
             self.doubtful.insert("*".to_owned());
         }
         self.mistakes.extend(missing);
-        self.paths(&declaration_shape(), &node);
+        self.paths_in(declaration(), &node);
         check::twice(&node, &mut self.mistakes);
         node.drop_wrong();
         // Whatever its name, the rest can be checked.
@@ -168,29 +168,34 @@ impl Loader<'_> {
         Some(config)
     }
 
-    /// Looks for the files that the config names.
+    /// Looks for the files that the keys of a section name.
+    fn paths_in(&mut self, section: &Section, node: &Node) {
+        for key in &section.keys {
+            if let Some(value) = node.get(key.name) {
+                self.paths(&key.shape, value);
+            }
+        }
+    }
+
+    /// Looks for the files that a value names.
     fn paths(&mut self, shape: &Shape, node: &Node) {
         match (shape, &node.value) {
-            (Shape::Table(section), Value::Table(entries)) => {
-                for (name, (_, value)) in entries {
-                    if let Some(key) = section.key(name) {
-                        self.paths(&key.shape, value);
-                    }
-                }
-            }
+            (Shape::Table(section), _) => self.paths_in(section, node),
             (Shape::List { item, .. }, Value::List(items)) => items.iter().for_each(|one| self.paths(item, one)),
             (Shape::Path(kind @ (PathKind::File | PathKind::Folder)), Value::Text(written)) => {
                 let path = self.context.resolve(written, node.span.source);
                 let want = if *kind == PathKind::File { FileKind::File } else { FileKind::Folder };
-                let message = match self.files.kind(&path) {
-                    Ok(found) if found == want => return,
-                    Ok(found) => format!("`{}` is {}, not {}", path.display(), what(found), what(want)),
+                let found = self.files.kind(&path);
+                let message = match &found {
+                    Ok(found) if *found == want => return,
+                    Ok(found) => format!("`{}` is {}, not {}", path.display(), what(*found), what(want)),
                     Err(error) => format!("cannot find `{}`: {error}", path.display()),
                 };
-                let hint = self.near_file(&path).unwrap_or_else(|| {
-                    "paths are relative to the folder of the file that they are written in".to_owned()
-                });
-                self.mistakes.push(Diagnostic::error("no-such-file", message).at(node.span).hint(hint));
+                let hint = self.near_file(&path).unwrap_or_else(|| PATH_HINT.to_owned());
+                // A folder may be made later, as a repository is by a build; a file that a person writes has to be there.
+                let may_come = want == FileKind::Folder && found.is_err();
+                let make = if may_come { Diagnostic::warning } else { Diagnostic::error };
+                self.mistakes.push(make("no-such-file", message).at(node.span).hint(hint));
             }
             _ => {}
         }
@@ -201,10 +206,6 @@ impl Loader<'_> {
         let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
         Some(format!("did you mean `{}`?", path.with_file_name(near).display()))
     }
-}
-
-fn declaration_shape() -> Shape {
-    Shape::Table(declaration().clone())
 }
 
 fn what(kind: FileKind) -> &'static str {

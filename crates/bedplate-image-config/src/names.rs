@@ -296,3 +296,79 @@ text_type! {
     rule "letters, digits, `.`, `_` and `-`, a letter or digit first";
     check |text| at_most(text, 64);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a text: nothing, or the reason.
+    fn why<T: std::str::FromStr<Err = crate::GrammarError>>(text: &str) -> Option<String> {
+        text.parse::<T>().err().map(|error| error.why)
+    }
+
+    #[test]
+    fn names_have_their_grammar() {
+        let long = "a".repeat(65);
+        for (is_good, text, wrong) in [
+            (true, "node-1.2_x", why::<ImageName>("node-1.2_x")),
+            (false, "Node", why::<ImageName>("Node")),
+            (false, "long", why::<ImageName>(&long)),
+            (false, "newline", why::<ImageName>("node\n")),
+            (true, "1.2.3", why::<ImageVersion>("1.2.3")),
+            (false, "1.2+3", why::<ImageVersion>("1.2+3")),
+            (true, "a >= 1:2-3", why::<PackageRequest>("a >= 1:2-3")),
+            (true, "(a or b)", why::<PackageRequest>("(a or b)")),
+            (true, "lib(x)(64bit)", why::<PackageRequest>("lib(x)(64bit)")),
+            (true, "config(a) = 1", why::<PackageRequest>("config(a) = 1")),
+            (false, "(a or b) c", why::<PackageRequest>("(a or b) c")),
+            (false, "a => 1", why::<PackageRequest>("a => 1")),
+            (true, "kernel-[0-9]*", why::<PackagePattern>("kernel-[0-9]*")),
+            (true, "https", why::<RepositoryUrl>("https://a.b/c")),
+            (false, "ftp", why::<RepositoryUrl>("ftp://a.b/c")),
+            (true, "de_DE.UTF-8@euro", why::<LocaleName>("de_DE.UTF-8@euro")),
+            (false, "*", why::<LocaleName>("*")),
+            (true, "*", why::<LocalePattern>("*")),
+            (true, "a.b-c.example", why::<HostName>("a.b-c.example")),
+            (false, "a..b", why::<HostName>("a..b")),
+            (false, "part of 64", why::<HostName>(&"a".repeat(64))),
+            (true, "Etc/GMT+1", why::<TimeZone>("Etc/GMT+1")),
+            (false, "../etc/passwd", why::<TimeZone>("../etc/passwd")),
+            (true, "_apt", why::<UserName>("_apt")),
+            (false, "0day", why::<UserName>("0day")),
+            (false, "32 letters", why::<UserName>(&"a".repeat(32))),
+            (false, "a:b", why::<UserDescription>("a:b")),
+            (true, "getty@tty1.service", why::<UnitName>("getty@tty1.service")),
+            (true, "dev-disk.device", why::<UnitName>("dev-disk\\x2d.device")),
+            (false, "@.service", why::<UnitName>("@.service")),
+            (false, "a/b.service", why::<UnitName>("a/b.service")),
+            (true, "a=\"b c\"", why::<KernelParameter>("a=\"b c\"")),
+            (true, "a.b=c=d", why::<KernelParameter>("a.b=c=d")),
+            (false, "open quote", why::<KernelParameter>("a=\"b")),
+            (true, "io_timeout=1 x=2", why::<ModuleOptions>("io_timeout=1 x=2")),
+            (true, "ttyAMA0", why::<Console>("ttyAMA0")),
+            (true, "ttyS0,115200n8r", why::<Console>("ttyS0,115200n8r")),
+            (false, "tty 0", why::<Console>("tty 0")),
+            (true, "net/ipv4/conf/eth0.1/x", why::<SysctlKey>("net/ipv4/conf/eth0.1/x")),
+            (false, "..", why::<SysctlKey>("net..x")),
+            (true, "reference", why::<OciReference>("localhost:5000/a/b:1.2")),
+            (false, "reference", why::<OciReference>("a:")),
+        ] {
+            assert_eq!(wrong.is_none(), is_good, "{text}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn parts_of_names_are_known() {
+        let parameter: KernelParameter = "a.b=c=d".parse().unwrap();
+        assert_eq!((parameter.name(), parameter.value()), ("a.b", Some("c=d")));
+        assert_eq!("quiet".parse::<KernelParameter>().unwrap().value(), None);
+        assert_eq!("br-netfilter".parse::<ModuleName>().unwrap().canonical(), "br_netfilter");
+        for (key, path) in [
+            ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
+            ("net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.100/forwarding"),
+            ("net/ipv4/conf/eth0.100/forwarding", "net/ipv4/conf/eth0.100/forwarding"),
+        ] {
+            assert_eq!(key.parse::<SysctlKey>().unwrap().path(), path);
+        }
+    }
+}

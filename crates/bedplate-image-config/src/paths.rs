@@ -129,3 +129,51 @@ impl Setting for Owner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_absolute_and_plain() {
+        for (text, is_path, is_mount) in [
+            ("/", true, true),
+            ("/usr/bin/a b", true, false),
+            ("/usr", true, true),
+            ("/proc/x", true, false),
+            ("/process", true, true),
+            ("usr", false, false),
+            ("", false, false),
+            ("/usr/", false, false),
+            ("//usr", false, false),
+            ("/usr/../x", false, false),
+            ("/a/.", false, false),
+            ("/a\n", false, false),
+        ] {
+            assert_eq!(text.parse::<ImagePath>().is_ok(), is_path, "{text:?}");
+            assert_eq!(text.parse::<MountPoint>().is_ok(), is_mount, "{text:?}");
+        }
+        let path: ImagePath = "/usr/bin".parse().unwrap();
+        assert!(path.is_below("/usr") && path.is_below("/") && path.is_below("/usr/bin") && !path.is_below("/us"));
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        let pattern = regex::Regex::new(Mode::GRAMMAR.pattern).unwrap();
+        for (text, mode) in [
+            ("0644", Some(0o644)),
+            ("644", Some(0o644)),
+            ("4755", Some(0o4755)),
+            ("7777", Some(0o7777)),
+            ("0o644", None),
+            ("0888", None),
+            ("00644", None),
+            ("64", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<Mode>().ok(), mode.map(Mode), "{text}");
+            assert_eq!(pattern.is_match(text), mode.is_some(), "{text}");
+        }
+        assert_eq!(Mode(0o644).to_string(), "0644");
+    }
+}

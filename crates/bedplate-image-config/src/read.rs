@@ -23,7 +23,9 @@ pub(crate) struct ReadFile {
 pub(crate) fn read(source: SourceId, text: &str) -> ReadFile {
     let (mut node, mut doubtful) = (None, BTreeSet::new());
     let walked = Reader::read(source, text, |reader, table| {
-        reader.version(table, 1);
+        if table.get("version").is_some_and(|version| version.get_ref().is_integer()) {
+            reader.version(table, 1);
+        }
         let mut checker = Checker { reader, source, outermost: String::new(), doubtful: &mut doubtful };
         node = Some(checker.table(declaration(), "", table, 0..0));
     });
@@ -31,7 +33,7 @@ pub(crate) fn read(source: SourceId, text: &str) -> ReadFile {
     for mistake in mistakes.iter_mut().filter(|mistake| mistake.hint.is_none()) {
         let hint = match mistake.code {
             "bad-toml" => "texts stand in quotes, lists in `[…]`, each key on a line of its own: https://toml.io",
-            _ => "write `version = 1`",
+            _ => "write `version = 1`, or use a newer bedplate",
         };
         mistake.hint = Some(hint.to_owned());
     }
@@ -103,7 +105,12 @@ impl Checker<'_> {
 
     fn unknown(&mut self, section: &Section, path: &str, name: &str, at: Range<usize>) {
         let known: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
-        let hint = match nearest(name, known.iter().copied()) {
+        let near = nearest(name, known.iter().copied());
+        if let (Some(near), true) = (near, path.is_empty()) {
+            // What it has may be all that seems to be missing there.
+            self.doubtful.insert(near.to_owned());
+        }
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => match elsewhere(name) {
                 Some(other) => format!("there is a key `{other}`"),

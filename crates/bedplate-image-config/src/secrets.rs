@@ -89,3 +89,48 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hashes_that_hold_are_taken() {
+        let (long, short, bcrypt) = ("a".repeat(86), "a".repeat(43), "a".repeat(53));
+        for (text, is_good) in [
+            (format!("$6$salt${long}"), true),
+            (format!("$6$rounds=5000$salt${long}"), true),
+            (format!("$5$salt${short}"), true),
+            (format!("$y$j9T$salt${short}"), true),
+            (format!("$gy$j9T$salt${short}"), true),
+            (format!("$7$CU..../....salt${short}"), true),
+            (format!("$2b$12${bcrypt}"), true),
+            (format!("$y${short}"), false),
+            (format!("$6$salt${short}"), false),
+            (format!("$1$salt${}", "a".repeat(22)), false),
+            (format!("!$6$salt${long}"), false),
+            (format!("$6$sa:lt${long}"), false),
+            ("secret".to_owned(), false),
+            ("$6$".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(text.parse::<PasswordHash>().is_ok(), is_good, "{text}");
+        }
+    }
+
+    #[test]
+    fn base64_is_read_as_rfc_4648_has_it() {
+        // RFC 4648, section 10.
+        for (text, bytes) in [
+            ("", Some("")),
+            ("Zg==", Some("f")),
+            ("Zm8=", Some("fo")),
+            ("Zm9v", Some("foo")),
+            ("Zm9vYmFy", Some("foobar")),
+            ("Zm9", None),
+            ("Zm9!", None),
+        ] {
+            assert_eq!(base64(text), bytes.map(|bytes| bytes.as_bytes().to_vec()), "{text}");
+        }
+    }
+}

@@ -111,9 +111,7 @@ impl Shape {
             Self::Path(PathKind::File) => {
                 "a path of a file that is there, relative to the folder of the config".to_owned()
             }
-            Self::Path(PathKind::Folder) => {
-                "a path of a folder that is there, relative to the folder of the config".to_owned()
-            }
+            Self::Path(PathKind::Folder) => "a path of a folder, relative to the folder of the config".to_owned(),
             Self::Path(PathKind::Later) => "a path of a file, relative to the folder of the config".to_owned(),
             Self::List { item, .. } => match &**item {
                 Self::Table(_) => "a list of tables".to_owned(),
@@ -176,7 +174,7 @@ pub(crate) enum Inherited {
 pub(crate) enum PathKind {
     /// A file.
     File,
-    /// A folder.
+    /// A folder; one that is not there yet is warned of.
     Folder,
     /// Nothing: it may be made later.
     Later,

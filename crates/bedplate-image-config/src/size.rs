@@ -174,3 +174,59 @@ impl fmt::Display for DiskSize {
 }
 
 setting_of_text!(DiskSize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_their_pattern_says() {
+        let sizes = [
+            ("1K", Some(1 << 10)),
+            ("512M", Some(512 << 20)),
+            ("30G", Some(30 << 30)),
+            ("2T", Some(2 << 40)),
+            ("0M", None),
+            ("01M", None),
+            ("M", None),
+            ("", None),
+            ("5", None),
+            ("5MB", None),
+            ("-5M", None),
+            ("+5M", None),
+            ("1.5G", None),
+            ("5 M", None),
+        ];
+        let pattern = regex::Regex::new(Size::GRAMMAR.pattern).unwrap();
+        for (text, bytes) in sizes {
+            assert_eq!(text.parse::<Size>().ok().map(Size::bytes), bytes, "{text}");
+            assert_eq!(pattern.is_match(text), bytes.is_some(), "{text}");
+        }
+        for text in ["99999999T", "18446744073709551616K"] {
+            assert_eq!(text.parse::<Size>().unwrap_err().why, "it is too large");
+        }
+        assert_eq!("5".parse::<Size>().unwrap_err().why, "its unit is missing");
+    }
+
+    #[test]
+    fn sizes_of_partitions_and_disks_come_back_as_they_were_written() {
+        let partition = regex::Regex::new(PartitionSize::GRAMMAR.pattern).unwrap();
+        for text in ["512M", "minimal", "grow", "minimal+64M", "minimal+10%", "grow+1G", "grow+100%"] {
+            assert_eq!(text.parse::<PartitionSize>().unwrap().to_string(), text);
+            assert!(partition.is_match(text), "{text}");
+        }
+        for text in
+            ["", "min", "512", "512M+1M", "minimal+", "minimal+1", "grow+%", "grow+1000%", "minimal+ 1M", "minimal+-1%"]
+        {
+            assert!(text.parse::<PartitionSize>().is_err(), "{text}");
+            assert!(!partition.is_match(text), "{text}");
+        }
+        let disk = regex::Regex::new(DiskSize::GRAMMAR.pattern).unwrap();
+        for (text, is_good) in [("minimal", true), ("30G", true), ("grow", false), ("30", false)] {
+            assert_eq!(text.parse::<DiskSize>().is_ok(), is_good, "{text}");
+            assert_eq!(disk.is_match(text), is_good, "{text}");
+        }
+        assert_eq!(Size(1536 << 20).to_string(), "1536M");
+        assert_eq!(Size(1000).to_string(), "1000 bytes");
+    }
+}

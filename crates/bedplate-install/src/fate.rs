@@ -148,9 +148,18 @@ fn folder_of(path: &str) -> Option<&str> {
     }
 }
 
+/// A file of a package, for a comparison.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) file: &'a ListedFile,
+    /// The kind of its digest, as OpenPGP has it.
+    pub(crate) algorithm: u64,
+}
+
 /// How two files of one path differ so that they cannot both be installed; none if they can (`rpmfilesCompare`).
-pub(crate) fn difference(first: (&ListedFile, u64), second: (&ListedFile, u64)) -> Option<String> {
-    let ((first, first_algorithm), (second, second_algorithm)) = (first, second);
+fn difference(first: &Candidate<'_>, second: &Candidate<'_>) -> Option<String> {
+    let is_same_digest = first.algorithm == second.algorithm;
+    let (first, second) = (first.file, second.file);
     if !first.is_packed() || !second.is_packed() {
         return None;
     }
@@ -172,7 +181,7 @@ pub(crate) fn difference(first: (&ListedFile, u64), second: (&ListedFile, u64)) 
             Some(format!("links to `{}` and `{}`", first.target, second.target))
         }
         ListedKind::File if first.size != second.size => Some(format!("{} and {} bytes", first.size, second.size)),
-        ListedKind::File if first_algorithm != second_algorithm => Some("digests of two kinds".to_owned()),
+        ListedKind::File if !is_same_digest => Some("digests of two kinds".to_owned()),
         ListedKind::File if first.digest != second.digest => Some("other content".to_owned()),
         ListedKind::CharacterDevice | ListedKind::BlockDevice if first.device != second.device => {
             Some(format!("device numbers {:#x} and {:#x}", first.device, second.device))
@@ -193,45 +202,35 @@ fn what(kind: ListedKind) -> &'static str {
     }
 }
 
-/// A file of a package: their numbers.
-pub(crate) type FileId = (usize, usize);
-
-/// What happens where two packages have one path.
-pub(crate) enum Overlap {
-    /// Both stay as they are now.
-    Good,
-    /// They differ.
-    Conflict(String),
+/// What becomes of two files of one path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Overlap {
+    pub(crate) old: Fate,
+    pub(crate) new: Fate,
+    /// How they differ, if they cannot both be installed.
+    pub(crate) conflict: Option<String>,
 }
 
-/// Decides about a file (`new`) that an earlier one (`old`) shares a path with. The earlier one is decided.
-pub(crate) fn overlap(
-    old: (&ListedFile, u64, &mut Option<Fate>),
-    new: (&ListedFile, u64, &mut Option<Fate>),
-    color: Color,
-) -> Overlap {
-    let (old, old_algorithm, old_fate) = old;
-    let (new, new_algorithm, new_fate) = new;
-    let Some(difference) = difference((old, old_algorithm), (new, new_algorithm)) else {
-        *new_fate = Some(match old_fate {
-            Some(Fate::Create) if old.is_packed() => Fate::Shared,
-            Some(Fate::WrongColor) => Fate::WrongColor,
+/// Decides about a file that an earlier one, whose fate is known, shares its path with.
+pub(crate) fn overlap(old: &Candidate<'_>, old_fate: Fate, new: &Candidate<'_>, color: Color) -> Overlap {
+    let decided = |old, new| Overlap { old, new, conflict: None };
+    let Some(difference) = difference(old, new) else {
+        let new_fate = match old_fate {
+            Fate::Create if old.file.is_packed() => Fate::Shared,
+            Fate::WrongColor => Fate::WrongColor,
             // rpm looks at the one before only: a third package creates a shared file again.
             _ => Fate::Create,
-        });
-        return Overlap::Good;
+        };
+        return decided(old_fate, new_fate);
     };
-    let (old_color, new_color) = (old.color & color.0, new.color & color.0);
-    *new_fate = Some(Fate::Create);
+    let (old_color, new_color) = (old.file.color & color.0, new.file.color & color.0);
     if old_color != 0 && new_color != 0 && old_color != new_color {
         if new_color & Color::PREFERRED != 0 {
-            *old_fate = Some(Fate::WrongColor);
-            return Overlap::Good;
+            return decided(Fate::WrongColor, Fate::Create);
         }
         if old_color & Color::PREFERRED != 0 {
-            *new_fate = Some(Fate::WrongColor);
-            return Overlap::Good;
+            return decided(old_fate, Fate::WrongColor);
         }
     }
-    Overlap::Conflict(difference)
+    Overlap { old: old_fate, new: Fate::Create, conflict: Some(difference) }
 }

@@ -13,6 +13,7 @@
 //! caller's to check: what is unpacked is compared with the digests of the header that was signed.
 
 mod accounts;
+mod builder;
 mod capabilities;
 mod database;
 mod error;
@@ -23,7 +24,6 @@ mod links;
 mod package;
 mod place;
 mod problem;
-mod sysusers;
 mod unpack;
 
 pub use accounts::Accounts;

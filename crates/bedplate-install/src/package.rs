@@ -8,19 +8,19 @@ use bedplate_repo::{FileList, ListedFile, ListedKind, PackageHeaders};
 /// Algorithm number of SHA-256 in OpenPGP: digests of such files are those of the store.
 const SHA256: u64 = 8;
 
-/// A package whose files are in the store.
+/// A package whose files are in the store. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct Package {
-    headers: PackageHeaders,
+    headers: Arc<PackageHeaders>,
     name: Arc<str>,
     /// The content of each file of the list; only regular files that are packed have one.
-    contents: Vec<Option<Digest>>,
+    contents: Arc<[Option<Digest>]>,
 }
 
 impl Package {
     pub(crate) fn new(headers: PackageHeaders, contents: Vec<Option<Digest>>) -> Self {
         let name = headers.nevra().to_string().into();
-        Self { headers, name, contents }
+        Self { headers: headers.into(), name, contents: contents.into() }
     }
 
     /// The headers.

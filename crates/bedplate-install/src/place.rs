@@ -1,18 +1,16 @@
 //! Packages to a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bedplate_cas::Store;
 use bedplate_repo::{ListedFile, ListedKind};
-use bedplate_tree::{CAPABILITY_ATTRIBUTE, Entry, FileTree, Kind, TreePath, Xattrs};
+use bedplate_tree::FileTree;
 use rustc_hash::FxHashMap;
 
-use crate::fate::{FileId, Overlap, Wanted, overlap};
+use crate::builder::Builder;
+use crate::fate::{Candidate, Wanted, overlap};
 use crate::links::Links;
-use crate::{
-    Accounts, Color, Documentation, Fate, InstallError, InstallProblem, InstallWarning, Package, parse_capabilities,
-};
+use crate::{Accounts, Color, Documentation, Fate, InstallError, InstallProblem, InstallWarning, Package};
 
 /// How packages are installed.
 #[derive(Debug, Clone)]
@@ -28,7 +26,8 @@ pub struct PlaceOptions {
     pub net_shared: Vec<String>,
     /// The word sizes of the architecture.
     pub color: Color,
-    /// Numbers of users and groups that are known; the packages add theirs.
+    /// Numbers of users and groups, those that sysusers.d files of the packages make included. What `/etc/passwd` and `/etc/group` of
+    /// the packages say is added.
     pub accounts: Accounts,
 }
 
@@ -44,6 +43,9 @@ pub struct Placed {
     /// What is odd.
     pub warnings: Vec<InstallWarning>,
 }
+
+/// Numbers of a package and of a file of it.
+pub(crate) type FileId = (usize, usize);
 
 /// The file that lies at each path in the end. Paths have no slash at their start.
 pub(crate) type Sites = BTreeMap<String, FileId>;
@@ -79,20 +81,18 @@ pub fn place(store: &Store, packages: &[&Package], options: &PlaceOptions) -> Re
     check_folders(packages, &sites, &mut problems);
 
     let mut accounts = options.accounts.clone();
-    let mut warnings = accounts.complete(packages, &sites, store)?;
-    let mut owners = Owners { accounts: &accounts, unknown: BTreeMap::new() };
-    let mut builder =
-        Builder { packages, sites: &sites, epoch: options.epoch, tree: FileTree::new(), links: FxHashMap::default() };
+    accounts.complete(packages, &sites, store)?;
+    let mut builder = Builder::new(packages, &fates, &sites, &accounts, options.epoch);
     for (path, site) in &sites {
-        if let Err(problem) = builder.add(path, *site, &mut owners) {
+        if let Err(problem) = builder.add(path, *site) {
             problems.push(problem);
         }
     }
     if !problems.is_empty() {
         return Err(InstallError::Problems(problems));
     }
-    warnings.extend(owners.warnings());
-    Ok(Placed { tree: builder.tree, fates, accounts, warnings })
+    let (tree, warnings) = builder.finish();
+    Ok(Placed { tree, fates, accounts, warnings })
 }
 
 /// Where each file lies that is not left out: its path without a slash at its start.
@@ -143,16 +143,16 @@ fn decide(
                 fates[package][number] = Some(Fate::Create);
                 continue;
             };
-            let file = |package: usize, number: usize| {
+            let candidate = |package: usize, number: usize| {
                 let files = packages[package].files();
-                (&files.files[number], files.algorithm)
+                Candidate { file: &files.files[number], algorithm: files.algorithm }
             };
-            let ((old, old_algorithm), (new, new_algorithm)) = (file(old_package, old_number), file(package, number));
-            let (mut old_fate, mut new_fate) = (fates[old_package][old_number], None);
-            let result = overlap((old, old_algorithm, &mut old_fate), (new, new_algorithm, &mut new_fate), color);
-            fates[old_package][old_number] = old_fate;
-            fates[package][number] = new_fate;
-            if let Overlap::Conflict(difference) = result {
+            let (old, new) = (candidate(old_package, old_number), candidate(package, number));
+            let old_fate = fates[old_package][old_number].unwrap_or(Fate::Create);
+            let overlap = overlap(&old, old_fate, &new, color);
+            fates[old_package][old_number] = Some(overlap.old);
+            fates[package][number] = Some(overlap.new);
+            if let Some(difference) = overlap.conflict {
                 problems.push(InstallProblem::Conflict {
                     path: format!("/{path}"),
                     first: packages[old_package].name().to_string(),
@@ -201,122 +201,6 @@ fn check_folders(packages: &[&Package], sites: &Sites, problems: &mut Vec<Instal
                 _ => good.insert(parent),
             };
             below = parent;
-        }
-    }
-}
-
-/// Owners by name, and the names that nobody has.
-struct Owners<'a> {
-    accounts: &'a Accounts,
-    /// Whether it is a user, the name; the first package, and how many files.
-    unknown: BTreeMap<(bool, String), (Arc<str>, usize)>,
-}
-
-impl Owners<'_> {
-    /// Mode, user and group. rpm gives what it does not know to root, without the power of another.
-    fn of(&mut self, file: &ListedFile, package: &Arc<str>) -> (u16, u32, u32) {
-        let mut mode = u16::try_from(file.permissions & 0o7777).unwrap_or_default();
-        let mut find = |is_user: bool, name: &str, bit: u16| {
-            let table = if is_user { &self.accounts.users } else { &self.accounts.groups };
-            table.get(name).copied().unwrap_or_else(|| {
-                mode &= !bit;
-                let unknown = self.unknown.entry((is_user, name.to_owned()));
-                unknown.or_insert_with(|| (Arc::clone(package), 0)).1 += 1;
-                0
-            })
-        };
-        let (uid, gid) = (find(true, &file.user, 0o4000), find(false, &file.group, 0o2000));
-        (if file.kind == ListedKind::Symlink { 0o777 } else { mode }, uid, gid)
-    }
-
-    fn warnings(self) -> impl Iterator<Item = InstallWarning> {
-        self.unknown.into_iter().map(|((is_user, name), (package, files))| {
-            let package = package.to_string();
-            if is_user {
-                InstallWarning::UnknownUser { name, package, files }
-            } else {
-                InstallWarning::UnknownGroup { name, package, files }
-            }
-        })
-    }
-}
-
-/// A tree that grows in the order of paths.
-struct Builder<'a> {
-    packages: &'a [&'a Package],
-    sites: &'a Sites,
-    epoch: i64,
-    tree: FileTree,
-    /// The first path of each set of hard links, by package and number of the set.
-    links: FxHashMap<(usize, usize), TreePath>,
-}
-
-impl Builder<'_> {
-    fn add(&mut self, path: &str, site: FileId, owners: &mut Owners<'_>) -> Result<(), InstallProblem> {
-        let (package_number, number) = site;
-        let package = self.packages[package_number];
-        let file = &package.files().files[number];
-        let name = package.name();
-        let absolute = format!("/{path}");
-        let at: TreePath = absolute.parse().expect("paths of packages are checked when their headers are read");
-        let device = |number: u16| (u32::from(number >> 8), u32::from(number & 0xff));
-        let (major, minor) = device(file.device);
-        let kind = match file.kind {
-            ListedKind::Directory => Kind::Directory,
-            ListedKind::Symlink => Kind::Symlink(file.target.clone()),
-            ListedKind::Fifo => Kind::Fifo,
-            ListedKind::CharacterDevice => Kind::CharacterDevice { major, minor },
-            ListedKind::BlockDevice => Kind::BlockDevice { major, minor },
-            ListedKind::Socket => {
-                return Err(InstallProblem::Socket { path: absolute, package: name.to_string() });
-            }
-            ListedKind::File => {
-                let content =
-                    package.content(number).expect("each packed file of a package in the store has a content");
-                match file.links.map(|set| self.links.entry((package_number, set))) {
-                    Some(std::collections::hash_map::Entry::Occupied(first)) => Kind::HardLink(first.get().clone()),
-                    Some(std::collections::hash_map::Entry::Vacant(first)) => {
-                        first.insert(at.clone());
-                        Kind::File(content)
-                    }
-                    None => Kind::File(content),
-                }
-            }
-        };
-        let mut xattrs = Xattrs::new();
-        if let (Some(text), ListedKind::File) = (&file.capabilities, file.kind) {
-            let value = parse_capabilities(text).map_err(|why| InstallProblem::Capabilities {
-                path: absolute.clone(),
-                package: name.to_string(),
-                text: text.clone(),
-                why,
-            })?;
-            xattrs.insert(CAPABILITY_ATTRIBUTE.to_owned(), value);
-        }
-        let (mode, uid, gid) = owners.of(file, name);
-        let mtime = i64::from(file.time).min(self.epoch);
-        self.add_parents(path, name);
-        // What could be in the way was found before.
-        let _ = self.tree.insert(at, Entry { kind, mode, uid, gid, mtime, xattrs, origin: Arc::clone(name) });
-        Ok(())
-    }
-
-    /// Makes the folders on the way that no package has.
-    fn add_parents(&mut self, path: &str, origin: &Arc<str>) {
-        let mut missing = Vec::new();
-        let mut below = path;
-        while let Some((parent, _)) = below.rsplit_once('/') {
-            if self.sites.contains_key(parent) || self.tree.get(&format!("/{parent}")).is_some() {
-                break;
-            }
-            missing.push(parent);
-            below = parent;
-        }
-        for parent in missing.into_iter().rev() {
-            let entry = Entry { mtime: self.epoch, ..Entry::new(Kind::Directory, 0o755, origin) };
-            if let Ok(path) = format!("/{parent}").parse() {
-                let _ = self.tree.insert(path, entry);
-            }
         }
     }
 }

@@ -115,15 +115,6 @@ pub enum InstallWarning {
         /// How many files.
         files: usize,
     },
-    /// A line that should make a user or group.
-    BadAccount {
-        /// Where it is.
-        origin: String,
-        /// The line.
-        line: String,
-        /// What is wrong with it.
-        why: String,
-    },
 }
 
 impl InstallWarning {
@@ -140,11 +131,6 @@ impl InstallWarning {
         match self {
             Self::UnknownUser { name, package, files } => unknown("unknown-user", "user", name, package, *files),
             Self::UnknownGroup { name, package, files } => unknown("unknown-group", "group", name, package, *files),
-            Self::BadAccount { origin, line, why } => {
-                let diagnostic =
-                    Diagnostic::warning("bad-account", format!("`{line}` of {origin} makes no account: {why}"));
-                diagnostic.hint("the form is `u NAME ID \"GECOS\" HOME SHELL`, see sysusers.d(5)")
-            }
         }
     }
 }

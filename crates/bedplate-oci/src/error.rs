@@ -17,6 +17,12 @@ pub enum OciError {
         /// All of them.
         paths: Vec<TreePath>,
     },
+    /// Removals in folders that a layer does not have.
+    #[error("a layer that takes {} away has to have the folder of it", list(paths))]
+    Homeless {
+        /// All of them.
+        paths: Vec<TreePath>,
+    },
     /// A tree that cannot be put together.
     #[error("a layer cannot be made")]
     Layer(#[from] InsertError),
@@ -60,7 +66,7 @@ impl OciError {
     pub fn category(&self) -> Category {
         match self {
             Self::Whiteouts { .. } | Self::BadName { .. } | Self::Occupied { .. } => Category::Input,
-            Self::Layer(_) => Category::Internal,
+            Self::Layer(_) | Self::Homeless { .. } => Category::Internal,
             Self::Store(error) => error.category(),
             Self::Archive(error) => error.category(),
             Self::Io { .. } => Category::Environment,

@@ -1,5 +1,6 @@
 //! One layer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bedplate_cas::Store;
@@ -15,7 +16,8 @@ const WHITEOUT: &str = ".wh.";
 pub struct Layer {
     /// What it has, with the folders on the way.
     pub tree: FileTree,
-    /// What it takes away of the layers below.
+    /// What it takes away of the layers below. The folder of each has to be in the tree, as a layer says anew what a folder is that
+    /// it takes something out of.
     pub removed: Vec<TreePath>,
     /// What made it, for people who look at the history of an image.
     pub comment: String,
@@ -51,9 +53,8 @@ impl Layer {
                 }
             })
         };
-        let changed_groups: std::collections::BTreeSet<TreePath> =
+        let changed_groups: BTreeSet<TreePath> =
             whole.iter().filter(|(path, entry)| !is_same(path, entry)).map(|(path, _)| target(whole, path)).collect();
-        let tree = crate::split::part(whole, |path, _| changed_groups.contains(&target(whole, path)))?;
         let mut removed: Vec<TreePath> = Vec::new();
         for (path, entry) in base.iter() {
             let is_gone = match whole.get(path.as_str()) {
@@ -70,6 +71,10 @@ impl Layer {
         }
         // A name that becomes something else needs no removal: what a layer has hides what is below.
         removed.retain(|path| whole.get(path.as_str()).is_none());
+        let folders: BTreeSet<TreePath> = removed.iter().filter_map(TreePath::parent).collect();
+        let tree = crate::split::part(whole, |path, _| {
+            changed_groups.contains(&target(whole, path)) || folders.contains(path)
+        })?;
         Ok(Some(Self { tree, removed, comment: comment.to_owned() }))
     }
 
@@ -85,13 +90,21 @@ impl Layer {
             return Err(OciError::Whiteouts { paths });
         }
         let mut tree = self.tree.clone();
+        let homeless = |path: &&TreePath| {
+            let folder = path.parent().and_then(|folder| self.tree.get(folder.as_str()));
+            !folder.is_some_and(Entry::is_directory)
+        };
+        let paths: Vec<TreePath> = self.removed.iter().filter(homeless).cloned().collect();
+        if !paths.is_empty() {
+            return Err(OciError::Homeless { paths });
+        }
         if !self.removed.is_empty() {
-            let origin: Arc<str> = Arc::from("removed");
-            let empty = store.put(b"")?;
-            for path in self.removed.iter().filter(|path| !path.is_root()) {
-                let folder = path.parent().unwrap_or_else(TreePath::root);
-                if let Ok(name) = folder.join(&format!("{WHITEOUT}{}", path.name())) {
-                    tree.insert(name, Entry::new(Kind::File(empty), 0o644, &origin))?;
+            let empty = Entry::new(Kind::File(store.put(b"")?), 0o644, &Arc::from("removed"));
+            for path in &self.removed {
+                if let Some(name) =
+                    path.parent().and_then(|folder| folder.join(&format!("{WHITEOUT}{}", path.name())).ok())
+                {
+                    tree.insert(name, empty.clone())?;
                 }
             }
         }
@@ -139,6 +152,7 @@ mod tests {
             ("/h/1", file("h")),
             ("/h/2", link("/h/1")),
             ("/s/old", file("s")),
+            ("/s/gone", file("s")),
         ]);
         let whole = tree(&[
             ("/a", file("a")),
@@ -151,8 +165,8 @@ mod tests {
         ]);
         let layer = Layer::between(&base, &whole, "difference").unwrap().unwrap();
         let paths: Vec<&str> = layer.tree.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["/", "/b", "/e", "/h", "/h/1", "/h/2", "/n", "/n/new"]);
-        assert_eq!(layer.removed.iter().map(TreePath::as_str).collect::<Vec<_>>(), ["/d"]);
+        assert_eq!(paths, ["/", "/b", "/e", "/h", "/h/1", "/h/2", "/n", "/n/new", "/s"]);
+        assert_eq!(layer.removed.iter().map(TreePath::as_str).collect::<Vec<_>>(), ["/d", "/s/gone"]);
         assert_eq!(Layer::between(&whole, &whole, "").unwrap(), None);
     }
 }

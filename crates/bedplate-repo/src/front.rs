@@ -32,22 +32,6 @@ const SIGNATURE_SHA256: Tag = Tag(273, "SHA256");
 const SIGNATURE_SIZE: Tag = Tag(1000, "SIZE");
 const PAYLOAD_SIZE: Tag = Tag(5112, "PAYLOADSIZE");
 
-/// The main header of a package file, with its intro, for [`Header::parse`]. It was compared with its digest.
-///
-/// # Errors
-/// All that is wrong with the front of the file. Its payload is not looked at.
-pub fn read_header(path: &Path) -> Result<Vec<u8>, Vec<Problem>> {
-    let mut front = Front::open(path).map_err(|problem| vec![problem])?;
-    let (signature, _) = front.parse()?;
-    front.check_header(&signature);
-    let problems = signature.into_problems();
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    front.bytes.truncate(front.main.end);
-    Ok(front.bytes.split_off(front.main.start))
-}
-
 /// The front of a package file, and the file behind it.
 pub(crate) struct Front {
     /// What was read: both headers and perhaps some of the payload.

@@ -385,6 +385,8 @@ mod tests {
         assert_eq!(header.number(Tag(1028, "FILESIZES")), Some(7));
         assert_eq!(header.numbers16(Tag(1030, "FILEMODES")), [0o100_644]);
         assert_eq!(header.texts(Tag(1047, "PROVIDENAME")), ["a", "é"]);
+        assert_eq!(header.raw_texts(Tag(1047, "PROVIDENAME")), [&b"a"[..], b"\xe9"]);
+        assert_eq!(header.raw_texts(Tag(1000, "NAME")), [b"name"]);
         assert_eq!(header.text(Tag(1004, "SUMMARY")).as_deref(), Some("C"));
         assert_eq!(header.text(Tag(1, "OTHER")), None);
         assert!(header.problems.borrow().is_empty());

@@ -36,7 +36,6 @@ pub use checksum::{Checksum, ChecksumError};
 pub use compression::Compression;
 pub use create::{CreateOptions, Created, SignMetadata, create};
 pub use folder::{PackageFile, Progress, package_files};
-pub use front::read_header;
 pub use header::{Header, RawEntry, Tag};
 pub use headers::PackageHeaders;
 pub use listing::{FileList, ListedFile, ListedKind};

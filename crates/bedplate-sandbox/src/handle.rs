@@ -76,7 +76,12 @@ pub(crate) fn make_scratch(scratch: &Path, helper: &Helper) -> Result<(), Sandbo
         crate::remove(&work, helper)?;
     }
     for folder in [scratch.join("upper"), work, scratch.join("root")] {
-        fs::create_dir_all(&folder).map_err(SandboxError::io("make", &folder))?;
+        if !folder.exists() {
+            fs::create_dir_all(&folder).map_err(SandboxError::io("make", &folder))?;
+            // The upper folder becomes the root of the build, whatever our umask is.
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))
+                .map_err(SandboxError::io("open", &folder))?;
+        }
     }
     // A build may make set-uid programs of the builder; nobody outside shall start them.
     fs::set_permissions(scratch, fs::Permissions::from_mode(0o700)).map_err(SandboxError::io("close", scratch))

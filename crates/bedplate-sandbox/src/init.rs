@@ -83,6 +83,8 @@ fn serve(order: &Order, wait: &OwnedFd) -> Result<(), Report> {
 
 fn run(order: &RunOrder) -> Result<(), Report> {
     rustix::process::setsid().doing("leave the terminal")?;
+    // What is made for the build is for the builder to see, whatever the umask of who started us.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::system::sethostname(HOST_NAME.as_bytes()).doing("set the host name")?;
     // Where there are no control groups, there is nothing to hide of them.
     let _ = kernel::unshare_cgroups();

@@ -1,6 +1,5 @@
 //! Why scripts were not run to their end.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use bedplate_cas::StoreError;
@@ -8,10 +7,7 @@ use bedplate_diag::Category;
 use bedplate_sandbox::SandboxError;
 use bedplate_tree::InsertError;
 
-use crate::StepKind;
-
-/// How many lines of output an error shows.
-pub(crate) const LINES: usize = 30;
+use crate::Failure;
 
 /// Scripts could not be run, or one failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,25 +16,19 @@ pub enum ScriptError {
     #[error("{0}")]
     Failed(Box<Failure>),
     /// Scripts in rpm's Lua, and nobody said where that is.
-    #[error("{} of {package} is written in rpm's Lua, which is not at hand: name the group `rpm` of the seed", kind.name())]
+    #[error("rpm's Lua is not at hand, which these scripts are written in: {}; name the group `rpm` of the seed", scripts.join(", "))]
     NoLua {
-        /// The package.
-        package: String,
-        /// Which of its scripts.
-        kind: StepKind,
+        /// `%post of NAME-VERSION-RELEASE.ARCH` and so on.
+        scripts: Vec<String>,
     },
-    /// A script that rpm expands when it runs it (`-e`, `-q`).
+    /// Scripts that rpm expands when it runs them (`-e`, `-q`).
     #[error(
-        "{} of {package} is expanded when it is run ({option}), with macros of the machine: write what it needs into the \
-         script when the package is built", kind.name()
+        "these scripts are expanded when they are run, with macros of the machine: {}; write what they need into them when the \
+         package is built", scripts.join(", ")
     )]
     Expanded {
-        /// The package.
-        package: String,
-        /// Which of its scripts.
-        kind: StepKind,
-        /// `-e` or `-q`.
-        option: &'static str,
+        /// `%post -e of NAME-VERSION-RELEASE.ARCH` and so on.
+        scripts: Vec<String>,
     },
     /// Files belong to ids that an image's scripts cannot have.
     #[error("the ids of users and groups end with 65534 in an image whose scripts run; {} has others: {}",
@@ -77,59 +67,6 @@ pub enum ScriptError {
     /// Somebody stopped the run.
     #[error("cancelled")]
     Cancelled,
-}
-
-/// A script that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The package that has the script: its full name.
-    pub package: String,
-    /// Which of its scripts.
-    pub kind: StepKind,
-    /// The package that set a trigger off.
-    pub cause: Option<String>,
-    /// Interpreter and arguments, as one can paste them.
-    pub command: String,
-    /// `exit status 3`, `killed by signal 9`, `ran longer than …`.
-    pub end: String,
-    /// Its text, with its lines as the messages of shells count them; empty for a program that runs alone.
-    pub script: String,
-    /// The line of the text that its output names, from 1.
-    pub line: Option<usize>,
-    /// The last lines of its output.
-    pub output: Vec<String>,
-    /// How many lines there were before.
-    pub omitted: usize,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.kind.name(), self.package)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ", set off by {cause},")?;
-        }
-        write!(f, " failed: {}\n  command: {}", self.end, self.command)?;
-        if let Some(line) = self.line
-            && let Some(text) = self.script.lines().nth(line - 1)
-        {
-            write!(f, "\n  line {line} of the script: {}", text.trim())?;
-        }
-        if self.omitted > 0 {
-            write!(f, "\n  | ({} lines before are in the log)", self.omitted)?;
-        }
-        for line in &self.output {
-            write!(f, "\n  | {line}")?;
-        }
-        if self.output.is_empty() {
-            write!(f, "\n  it printed nothing")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {hint}")?;
-        }
-        Ok(())
-    }
 }
 
 impl ScriptError {

@@ -2,33 +2,18 @@
 
 use std::path::Path;
 
-use bedplate_model::{Dependency, DependencyKind, Evr, Nevra, Sense};
-use bedplate_repo::{Header, Problem, Tag};
+use bedplate_model::{Dependency, DependencyKind, Sense};
+use bedplate_repo::{Header, ListedFile, ListedKind, PackageHeaders, Problem, Tag};
 
 use crate::package::{File, Package, Script, ScriptKind, Triggers, Wish};
 
-const NAME: Tag = Tag(1000, "NAME");
-const VERSION: Tag = Tag(1001, "VERSION");
-const RELEASE: Tag = Tag(1002, "RELEASE");
-const EPOCH: Tag = Tag(1003, "EPOCH");
-const ARCH: Tag = Tag(1022, "ARCH");
 const PREFIXES: Tag = Tag(1098, "PREFIXES");
 
-const FILE_MODES: Tag = Tag(1030, "FILEMODES");
-const FILE_LINKS: Tag = Tag(1036, "FILELINKTOS");
-const FILE_FLAGS: Tag = Tag(1037, "FILEFLAGS");
-const DIR_INDEXES: Tag = Tag(1116, "DIRINDEXES");
 const BASE_NAMES: Tag = Tag(1117, "BASENAMES");
-const DIR_NAMES: Tag = Tag(1118, "DIRNAMES");
 const FILE_COLORS: Tag = Tag(1140, "FILECOLORS");
 const FILE_DEPENDENCY_STARTS: Tag = Tag(1143, "FILEDEPENDSX");
 const FILE_DEPENDENCY_COUNTS: Tag = Tag(1144, "FILEDEPENDSN");
 const DEPENDENCY_DICTIONARY: Tag = Tag(1145, "DEPENDSDICT");
-
-/// `RPMFILE_GHOST` of `include/rpm/rpmfiles.h`.
-const GHOST: u32 = 1 << 6;
-const TYPE: u16 = 0o170_000;
-const SYMLINK: u16 = 0o120_000;
 
 /// Name, flags and version of a list of dependencies.
 struct DependencyTags(Tag, Tag, Tag);
@@ -120,16 +105,16 @@ impl Package {
     /// # Errors
     /// All that is wrong with its headers.
     pub fn read(path: &Path) -> Result<Self, Vec<Problem>> {
-        Self::from_header(&bedplate_repo::read_header(path)?)
+        Self::from_headers(&PackageHeaders::read(path)?)
     }
 
-    /// Reads the bytes of a main header, with its intro (`8e ad e8 01 …`).
+    /// Takes what scripts need to know out of the headers of a package.
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn from_header(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
-        let header = Header::parse(bytes, "main")?;
-        let package = package(&header);
+    pub fn from_headers(headers: &PackageHeaders) -> Result<Self, Vec<Problem>> {
+        let header = headers.main();
+        let package = package(headers, &header);
         let problems = header.into_problems();
         match package {
             Ok(package) if problems.is_empty() => Ok(package),
@@ -139,13 +124,13 @@ impl Package {
     }
 }
 
-fn package(header: &Header<'_>) -> Result<Package, Problem> {
-    let mut package = Package::new(nevra(header)?);
+fn package(headers: &PackageHeaders, header: &Header<'_>) -> Result<Package, Problem> {
+    let mut package = Package::new(headers.nevra().clone());
     package.prefixes = header.texts(PREFIXES).into_iter().map(Into::into).collect();
-    package.files = files(header)?;
+    package.files = headers.files().files.iter().map(file).collect();
     let colors = Colors::read(header, package.files.len())?;
     package.provides = dependencies(header, &PROVIDES)?;
-    let all_provides = (0..package.provides.len()).fold(0, |all, index| all | colors.of('P', index));
+    package.color = (0..package.provides.len()).fold(0, |all, index| all | colors.of('P', index));
     for (kind, tags) in WISHES {
         for (index, dependency) in dependencies(header, &tags)?.into_iter().enumerate() {
             let color = if kind == DependencyKind::Requires { colors.of('R', index) } else { 0 };
@@ -153,7 +138,6 @@ fn package(header: &Header<'_>) -> Result<Package, Problem> {
             package.wishes.push(Wish { kind, dependency, color });
         }
     }
-    package.color |= all_provides;
     for (kind, text, program, flags) in SCRIPTS {
         // A program that runs alone has no text; a text without a program is one of the shell.
         if !header.has(text) && !header.has(program) {
@@ -172,6 +156,15 @@ fn package(header: &Header<'_>) -> Result<Package, Problem> {
     Ok(package)
 }
 
+fn file(listed: &ListedFile) -> File {
+    File {
+        path: format!("/{}", listed.path),
+        target: (listed.kind == ListedKind::Symlink).then(|| listed.target.clone()),
+        is_ghost: !listed.is_packed(),
+        is_installed: true,
+    }
+}
+
 fn number(header: &Header<'_>, tag: Tag) -> u32 {
     header.number(tag).and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
 }
@@ -180,24 +173,6 @@ fn programs(header: &Header<'_>, tag: Tag) -> Vec<String> {
     let words: Vec<String> =
         header.raw_texts(tag).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     if words.is_empty() { vec!["/bin/sh".to_owned()] } else { words }
-}
-
-fn nevra(header: &Header<'_>) -> Result<Nevra, Problem> {
-    let text = |tag: Tag| header.text(tag).ok_or(Problem::MissingTag { tag: tag.1 });
-    let (name, version, release, arch) = (text(NAME)?, text(VERSION)?, text(RELEASE)?, text(ARCH)?);
-    let bad = |tag: Tag, value: &str, why: String| Problem::BadValue {
-        what: format!("tag {}", tag.1),
-        value: value.to_owned(),
-        why,
-    };
-    let evr = match number(header, EPOCH) {
-        0 => format!("{version}-{release}"),
-        epoch => format!("{epoch}:{version}-{release}"),
-    };
-    let evr = evr.parse::<Evr>().map_err(|error| bad(VERSION, &evr, error.to_string()))?;
-    let name = name.parse().map_err(|error: bedplate_model::NevraError| bad(NAME, &name, error.to_string()))?;
-    let arch = arch.parse().map_err(|error: bedplate_model::NevraError| bad(ARCH, &arch, error.to_string()))?;
-    Nevra::new(name, evr, arch).map_err(|error| bad(NAME, "NAME, VERSION, RELEASE and ARCH", error.to_string()))
 }
 
 fn same(first: Tag, first_count: usize, second: Tag, second_count: usize) -> Result<(), Problem> {
@@ -242,36 +217,6 @@ fn triggers(header: &Header<'_>, tags: &TriggerTags) -> Result<Triggers, Problem
         priorities: tags.priorities.map(|tag| header.numbers32(tag)).unwrap_or_default(),
         conditions,
     })
-}
-
-fn files(header: &Header<'_>) -> Result<Vec<File>, Problem> {
-    let (names, folders) = (header.texts(BASE_NAMES), header.texts(DIR_NAMES));
-    let (indexes, modes, flags) =
-        (header.numbers32(DIR_INDEXES), header.numbers16(FILE_MODES), header.numbers32(FILE_FLAGS));
-    let targets = header.texts(FILE_LINKS);
-    for (tag, count) in [
-        (DIR_INDEXES, indexes.len()),
-        (FILE_MODES, modes.len()),
-        (FILE_FLAGS, flags.len()),
-        (FILE_LINKS, targets.len()),
-    ] {
-        same(BASE_NAMES, names.len(), tag, count)?;
-    }
-    let mut files = Vec::with_capacity(names.len());
-    for (at, name) in names.iter().enumerate() {
-        let folder = indexes[at] as usize;
-        let Some(start) = folders.get(folder) else {
-            let (what, why) = (format!("tag {}", DIR_INDEXES.1), format!("there are {} folders", folders.len()));
-            return Err(Problem::BadValue { what, value: folder.to_string(), why });
-        };
-        files.push(File {
-            path: format!("{start}{name}"),
-            target: (modes[at] & TYPE == SYMLINK).then(|| targets[at].clone().into_owned()),
-            is_ghost: flags[at] & GHOST != 0,
-            is_installed: true,
-        });
-    }
-    Ok(files)
 }
 
 /// Which colours the files have that a dependency comes from: `rpmteColorDS` of `lib/rpmte.c`.

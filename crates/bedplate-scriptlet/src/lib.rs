@@ -10,7 +10,9 @@
 //! the first script, as in rpm-ostree. What only keeps a cache or a database up to date is not run but named ([`Native`]).
 
 mod changes;
+mod command;
 mod error;
+mod failure;
 mod header;
 mod links;
 mod materialise;
@@ -22,7 +24,8 @@ mod plan;
 mod run;
 
 pub use changes::Change;
-pub use error::{Failure, ScriptError};
+pub use error::ScriptError;
+pub use failure::Failure;
 pub use native::{Native, classify};
 pub use order::order;
 pub use package::{File, Package, Script, ScriptKind, Triggers, Wish};

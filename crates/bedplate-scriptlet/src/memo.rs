@@ -2,24 +2,26 @@
 //!
 //! ```text
 //! key = SHA-256 of: version │ tree │ time │ each command with its environment, input and text │ rpm's Lua
-//! documents/scriptlets/KEY = the tree afterwards (a blob), what changed, the output of each command
+//! action KEY: the tree afterwards (a blob), the contents that scripts made; what changed, the output of each command
 //! ```
 //!
-//! A tree whose contents are not all in the store any more is no answer.
+//! An action whose blobs are not all in the store any more is no answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use bedplate_cas::{Digest, Store};
+use bedplate_cas::{ActionEntry, Digest, Output, Store};
 use bedplate_sandbox::Command;
 use bedplate_tree::{FileTree, TreePath};
 use serde::{Deserialize, Serialize};
 
-use crate::run::LUA;
+use crate::command::LUA;
 use crate::{Change, RunOptions, ScriptError};
 
 /// Changes whenever the same scripts may leave something else than before.
 const VERSION: u32 = 1;
-const KIND: &str = "scriptlets";
+/// The name of the tree among what the action made.
+const TREE: &str = "tree";
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +32,15 @@ pub(crate) struct Memo {
     pub(crate) output: Vec<Vec<String>>,
 }
 
+/// What is remembered beside the blobs.
 #[derive(Serialize, Deserialize)]
-struct Document {
-    /// The text of the tree.
-    tree: Digest,
+struct About {
     changes: BTreeMap<TreePath, Change>,
     output: Vec<Vec<String>>,
 }
 
 /// All that the result may depend on.
-pub(crate) fn key(tree: &FileTree, commands: &[Command], options: &RunOptions) -> Result<String, ScriptError> {
+pub(crate) fn key(tree: &FileTree, commands: &[Command], options: &RunOptions) -> Result<Digest, ScriptError> {
     let mut bytes = Vec::new();
     // Each part with its length, so that no two lists of parts are the same bytes.
     let mut add = |part: &[u8]| {
@@ -68,7 +69,7 @@ pub(crate) fn key(tree: &FileTree, commands: &[Command], options: &RunOptions) -
         let path = root.join("usr/bin/rpmlua");
         add(&std::fs::read(&path).map_err(ScriptError::io("read", &path))?);
     }
-    Ok(Digest::of(&bytes).hex())
+    Ok(Digest::of(&bytes))
 }
 
 fn is_lua(command: &Command) -> bool {
@@ -76,25 +77,41 @@ fn is_lua(command: &Command) -> bool {
 }
 
 /// What is known of a key.
-pub(crate) fn find(store: &Store, key: &str, before: &FileTree) -> Result<Option<Memo>, ScriptError> {
-    let document = store.document(KIND, key)?.and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
-    let Some(Document { tree, changes, output }) = document else { return Ok(None) };
-    // What is not there, or not as it was written, is made anew.
-    let Ok(text) = store.read(&tree) else { return Ok(None) };
-    let Some(tree) = std::str::from_utf8(&text).ok().and_then(|text| FileTree::from_manifest(text).ok()) else {
-        return Ok(None);
-    };
-    let known = before.contents();
-    if tree.contents().iter().any(|digest| !known.contains(digest) && !store.has(digest)) {
-        return Ok(None);
-    }
+pub(crate) fn find(store: &Store, key: &Digest) -> Result<Option<Memo>, ScriptError> {
+    let Some(entry) = store.action(key)? else { return Ok(None) };
+    let tree = entry.outputs.iter().find(|output| output.path == TREE);
+    // A blob that turns out to be damaged is dropped, and made anew.
+    let text = tree.and_then(|tree| String::from_utf8(store.read(&tree.digest).ok()?).ok());
+    let tree = text.and_then(|text| FileTree::from_manifest(&text).ok());
+    let about = serde_json::from_value::<About>(entry.about).ok();
+    // What an older version of ours wrote is made anew.
+    let (Some(tree), Some(About { changes, output })) = (tree, about) else { return Ok(None) };
     Ok(Some(Memo { tree, changes, output }))
 }
 
-/// Remembers what came of a run.
-pub(crate) fn keep(store: &Store, key: &str, memo: &Memo) -> Result<(), ScriptError> {
-    let tree = store.put(memo.tree.to_manifest().as_bytes())?;
-    let document = Document { tree, changes: memo.changes.clone(), output: memo.output.clone() };
-    let bytes = serde_json::to_vec(&document).expect("it has texts and numbers only");
-    Ok(store.set_document(KIND, key, &bytes)?)
+/// Remembers what came of a run over a tree.
+pub(crate) fn keep(
+    store: &Store,
+    key: &Digest,
+    before: &FileTree,
+    memo: &Memo,
+    wall: Duration,
+) -> Result<(), ScriptError> {
+    let output = |path: &str, digest: Digest| Output { path: path.to_owned(), digest, executable: false };
+    let mut outputs = vec![output(TREE, store.put(memo.tree.to_manifest().as_bytes())?)];
+    let known = before.contents();
+    let made = memo.tree.contents().into_iter().filter(|digest| !known.contains(digest));
+    outputs.extend(made.map(|digest| output(&digest.hex(), digest)));
+    let about = About { changes: memo.changes.clone(), output: memo.output.clone() };
+    let entry = ActionEntry {
+        exit_code: 0,
+        outputs,
+        trees: Vec::new(),
+        log: None,
+        wall_seconds: wall.as_secs_f64(),
+        cpu_seconds: 0.0,
+        peak_memory_bytes: 0,
+        about: serde_json::to_value(about).expect("it has texts and numbers only"),
+    };
+    Ok(store.record(key, &entry)?)
 }

@@ -39,6 +39,14 @@ pub struct Step<'a> {
     pub input: Vec<&'a str>,
 }
 
+impl Step<'_> {
+    /// `%post of NAME-VERSION-RELEASE.ARCH`
+    #[must_use]
+    pub fn title(&self, packages: &[Package]) -> String {
+        format!("{} of {}", self.kind.name(), packages[self.package].nevra)
+    }
+}
+
 /// When a script runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StepKind {

@@ -16,7 +16,7 @@ mod version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
-pub(crate) use self::compose::ImageBuildArgs;
+pub(crate) use self::compose::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::image::{
     AccelerationChoice, DiskFormatChoice, ExplainArgs, ImageBootArgs, ImageCommand, ImportArgs, ValidateArgs,
@@ -142,7 +142,7 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
   bedplate replay events.jsonl --trace trace.json    where its time went")]
     Replay(Box<ReplayArgs>),
-    /// Check, explain and import the configs of images
+    /// Compose images, look into them, boot them; check, explain and import their configs
     #[command(subcommand)]
     Image(Box<ImageCommand>),
     /// Look after the seed: the packages of the distribution that first builds run in

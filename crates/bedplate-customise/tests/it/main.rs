@@ -6,3 +6,4 @@ mod services;
 mod support;
 mod sysusers;
 mod tmpfiles;
+mod whole;

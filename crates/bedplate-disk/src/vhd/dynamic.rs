@@ -18,6 +18,8 @@ const TABLE_AT: u64 = (FOOTER_SIZE + HEADER_SIZE) as u64;
 const ABSENT: u32 = u32::MAX;
 /// The size of the bitmap in front of each block: a bit for each sector.
 const BITMAP: u64 = CHUNK / 512 / 8;
+/// The largest table that is read: 16 times that of the largest disk with blocks of 2 MiB.
+const LARGEST_TABLE: u64 = 64 << 20;
 /// The largest block that is read: 256 MiB.
 const LARGEST_BLOCK: u32 = 256 << 20;
 
@@ -105,7 +107,9 @@ impl Reader {
         if u64::from(blocks) < needed {
             return Err(ReadError::Damaged(format!("its table has {blocks} blocks, and the disk {needed}")));
         }
-        // As much as the disk needs: the footer bounds that.
+        if needed * 4 > LARGEST_TABLE {
+            return Err(ReadError::Unsupported(format!("it has {needed} blocks")));
+        }
         let mut bytes = vec![0; needed as usize * 4];
         file.read_exact_at(&mut bytes, table_at)?;
         let table = bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();

@@ -123,7 +123,8 @@ impl Blocks for Reader {
         let entry = self.table[(block + block / ratio) as usize];
         if entry & 7 == STATE_PRESENT {
             // What qemu wrote last may end within a block.
-            match self.file.read_at(&mut buffer[..count], entry / MEBIBYTE * MEBIBYTE + within)? {
+            let at = (entry / MEBIBYTE * MEBIBYTE).saturating_add(within);
+            match self.file.read_at(&mut buffer[..count], at)? {
                 0 => buffer[..count].fill(0),
                 read => return Ok(read),
             }

@@ -2,5 +2,6 @@
 
 mod common;
 mod formats;
+mod signature;
 mod table;
 mod tree;

@@ -44,7 +44,7 @@ fn sgdisk_and_sfdisk_accept_the_table_and_read_what_we_wrote() {
     let layout = layout(&request).unwrap();
     let contents = vec![Some(Source::Bytes(noise(1, 5000))), Some(Source::Bytes(noise(2, 3_000_001))), None, None];
     let disk = layout.disk(contents).unwrap();
-    let target = Target { path: path.clone(), format: Format::Raw, level: None };
+    let target = Target { path: path.clone(), format: Format::Raw, packing: None };
     write_all(&disk, &[target], options()).unwrap();
 
     let verdict = good("sgdisk", arguments!["-v", &path]);
@@ -155,7 +155,7 @@ fn sectors_of_4096_bytes() {
     request.sector_size = bedplate_disk::SectorSize::Bytes4096;
     let layout = layout(&request).unwrap();
     let disk = layout.disk(vec![None, None, None, None]).unwrap();
-    write_all(&disk, &[Target { path: path.clone(), format: Format::Raw, level: None }], options()).unwrap();
+    write_all(&disk, &[Target { path: path.clone(), format: Format::Raw, packing: None }], options()).unwrap();
     let mut image = open_image(&path).unwrap();
     let size = image.size();
     let read = PartitionTable::read(&mut image, size).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::action::Prepared;
 use super::builder::{Builder, Built, Fault, Left, Ran, SourcePackage};
 use super::hint::Providers;
-use super::plan::Supplies;
+use super::request::Supplies;
 use super::spec::BuildSpec;
 use crate::{End, NodeFailure, Outcome, Usage, WorkerContext};
 

@@ -8,101 +8,28 @@
 //!
 //! A node's key is known when all that it needs is there; then it is looked up in the store, and only what is not there runs.
 
+mod learn;
+mod roots;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bedplate_cas::{Digest, StoreError};
 use bedplate_diag::Category;
-use bedplate_graph::{
-    BuildGraph, CapabilityLock, DEFAULT_SECONDS, Durations, Inputs, Origin, Repository, Seed, SpecId, State,
-};
+use bedplate_graph::{BuildGraph, DEFAULT_SECONDS, Durations, Inputs, SpecId, State};
 use bedplate_model::Dependency;
 use serde::{Deserialize, Serialize};
 
-use super::action::{Prepared, Root, Step, prepare};
+pub use self::learn::Verdict;
+pub(crate) use self::roots::RootState;
+use super::action::{Root, Step};
 use super::builder::{Builder, Built, Left, SourcePackage, store_failure};
 use super::facts::PackageFacts;
 use super::inputs::{NamedInputs, Reason};
 use super::job::{Job, Made};
-use super::results;
-use super::spec::{BuildSpec, CheckWay};
-use crate::{End, History, NewNode, NodeFailure, NodeId, NodeKind, Outcome, Plan, Start, Work, WorkerContext};
-
-/// Where seed and sources come from: the machine's part of a build.
-pub trait Supplies: Sync {
-    /// Package and version of all that some groups of the seed bring along, sorted.
-    ///
-    /// # Errors
-    /// If the seed's lock does not fit.
-    fn seed_packages(&self, groups: &[String]) -> Result<Vec<(String, String)>, NodeFailure>;
-
-    /// The tree of some groups of the seed, if the store has it.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    fn seed(&self, groups: &[String]) -> Result<Option<Digest>, NodeFailure>;
-
-    /// Reads all that the store has of some groups of the seed, and forgets what is damaged, so that it is made again. Gives
-    /// the names of the packages that were.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    fn repair_seed(&self, groups: &[String]) -> Result<Vec<String>, NodeFailure>;
-
-    /// Makes the trees of some groups.
-    ///
-    /// # Errors
-    /// If the distribution's packages cannot be had, or do not become a root.
-    fn make_seed(&self, groups: &[String], context: &WorkerContext) -> Result<(), NodeFailure>;
-
-    /// The file of a package of a repository, by its full name: a blob of the store, checked against what its repository says
-    /// of it.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or is another than its repository says.
-    fn package(&self, nevra: &str) -> Result<Digest, NodeFailure>;
-
-    /// Fetches the pinned sources of a spec into the store.
-    ///
-    /// # Errors
-    /// If a file cannot be had, or is another than the pinned one.
-    fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure>;
-}
-
-/// Whether tests run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Checks {
-    /// They do not.
-    Off,
-    /// They do, and a failed one makes the run fail; the packages are made nevertheless.
-    #[default]
-    Run,
-    /// What needs a package waits for its tests, and does not start if they fail.
-    Require,
-}
-
-/// What a build starts from.
-#[derive(Debug)]
-pub struct Request {
-    /// The specs, as the graph knows them.
-    pub specs: Vec<bedplate_graph::Spec>,
-    /// The specs, as the builder takes them, by name.
-    pub texts: BTreeMap<String, BuildSpec>,
-    /// The seed.
-    pub seed: Seed,
-    /// What builds taught so far.
-    pub lock: CapabilityLock,
-    /// Built packages: a spec all of whose packages are there in its version is not built.
-    pub repositories: Vec<Repository>,
-    /// How long builds took, and what they needed.
-    pub history: History,
-    /// Names of the specs to build.
-    pub targets: BTreeSet<String>,
-    /// Whether tests run.
-    pub checks: Checks,
-    /// A group of the seed that every root has: that of rpmbuild.
-    pub base_group: String,
-}
+use super::request::{Checks, Request, Supplies};
+use super::spec::CheckWay;
+use crate::{End, NewNode, NodeFailure, NodeId, NodeKind, Outcome, Plan, Start, Work};
 
 /// What a node of the run does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,32 +94,6 @@ struct Pending {
     actions: Vec<Digest>,
 }
 
-/// Whether a root is complete.
-pub(crate) enum RootState {
-    Complete(Root),
-    /// These specs have to be built first, and these packages of repositories have to be unpacked.
-    Lacks {
-        specs: Vec<String>,
-        packages: Vec<String>,
-    },
-    /// These groups of the seed have to be made first.
-    NoSeed(Vec<String>),
-    Impossible(NodeFailure),
-}
-
-/// What would become of a spec if a build started now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its result is in the store; it was last built for these reasons.
-    UpToDate(Vec<Reason>),
-    /// It would be built.
-    Rebuild(Vec<Reason>),
-    /// This repository has its packages in this version.
-    Taken(String),
-    /// It cannot be built.
-    Impossible(String),
-}
-
 impl<'a> BuildPlan<'a> {
     /// The plan for some targets, and the work that it begins with.
     pub(crate) fn new(builder: &'a Builder, supplies: &'a dyn Supplies, request: Request) -> (Self, Work) {
@@ -221,123 +122,6 @@ impl<'a> BuildPlan<'a> {
             plan.add_spec(&target, &mut work);
         }
         (plan, work)
-    }
-
-    /// Forgets whoever made trees that turned out to be damaged, so that another round makes them anew. Gives what to tell
-    /// people: nothing if nothing was damaged.
-    pub(crate) fn forget_lost(&self) -> Result<Vec<String>, NodeFailure> {
-        let lost = self.builder.take_lost();
-        let mut said = Vec::new();
-        for groups in lost.iter().filter_map(|tree| self.seeds.get(tree)) {
-            let damaged = self.supplies.repair_seed(groups)?;
-            said.push(match damaged.as_slice() {
-                [] => "the root of the seed was damaged in the store; it is put together again".to_owned(),
-                names => format!("of the seed, {} was damaged in the store; it is installed again", names.join(", ")),
-            });
-        }
-        let is_lost = |result: &SpecResult| {
-            Ok(result.built.packages.iter().filter_map(|facts| facts.tree).any(|tree| lost.contains(&tree)))
-        };
-        for (name, (key, _)) in self.taken.iter().filter(|(_, (_, tree))| lost.contains(tree)) {
-            self.builder.store.forget(key).map_err(|error| store_failure(&error))?;
-            said.push(format!("what was unpacked of {name} was damaged in the store; it is unpacked again"));
-        }
-        let specs =
-            results::forget(&self.builder.store, &self.results, is_lost).map_err(|error| store_failure(&error))?;
-        said.extend(specs.iter().map(|name| results::built_again(name)));
-        Ok(said)
-    }
-
-    /// Takes what is in the store, and says of each spec whether it would be built, and why.
-    pub(crate) fn learn_all(&mut self) -> Result<BTreeMap<String, Verdict>, NodeFailure> {
-        let mut verdicts = BTreeMap::new();
-        let mut open: Vec<String> = self.tasks.iter().filter_map(Task::build).map(str::to_owned).collect();
-        // Roots are complete only after what they need was looked at; a pass that learns nothing ends it.
-        loop {
-            let mut rest = Vec::new();
-            let before = open.len();
-            for name in open {
-                self.refresh();
-                match self.verdict(&name, &verdicts)? {
-                    Some(verdict) => drop(verdicts.insert(name, verdict)),
-                    None => rest.push(name),
-                }
-            }
-            if rest.is_empty() || rest.len() == before {
-                break;
-            }
-            open = rest;
-        }
-        Ok(verdicts)
-    }
-
-    /// The specs that were learnt whose tests are known to pass.
-    pub(crate) fn all_checked(&mut self) -> Result<BTreeSet<String>, NodeFailure> {
-        let mut checked = BTreeSet::new();
-        let tasks: Vec<String> = self.tasks.iter().filter_map(Task::check).map(str::to_owned).collect();
-        for name in tasks {
-            self.refresh();
-            if !self.results.contains_key(&name) {
-                continue;
-            }
-            let RootState::Complete(root) = self.root(&name, Step::Check)? else { continue };
-            let spec = self.request.texts[&name].clone();
-            let prepared = self.prepare(&spec, Step::Check, &root)?;
-            if self.builder.cached_check(&prepared.action).map_err(|error| store_failure(&error))? {
-                checked.insert(name);
-            }
-        }
-        Ok(checked)
-    }
-
-    fn verdict(&mut self, name: &str, known: &BTreeMap<String, Verdict>) -> Result<Option<Verdict>, NodeFailure> {
-        if let Some(repository) = self.taken_from(name) {
-            return Ok(Some(Verdict::Taken(repository)));
-        }
-        let root = match self.root(name, Step::Build)? {
-            RootState::Complete(root) => root,
-            RootState::Impossible(failure) => return Ok(Some(Verdict::Impossible(failure.message))),
-            RootState::NoSeed(groups) => {
-                let packages = self.supplies.seed_packages(&groups)?;
-                let earlier = self.recorded(&Task::Build(name.to_owned()));
-                let mut reasons = match &earlier {
-                    Some(earlier) => earlier.with_seed(&packages).since(Some(earlier)),
-                    None => vec![Reason::NeverBuilt],
-                };
-                if reasons.is_empty() {
-                    reasons.push(Reason::MayChange { spec: "the seed".to_owned() });
-                }
-                return Ok(Some(Verdict::Rebuild(reasons)));
-            }
-            RootState::Lacks { specs, packages } => {
-                if specs.is_empty() {
-                    let reasons = packages.into_iter().map(|spec| Reason::MayChange { spec }).collect();
-                    return Ok(Some(Verdict::Rebuild(reasons)));
-                }
-                let is_known = specs.iter().all(|spec| known.contains_key(spec));
-                let reasons = specs.into_iter().map(|spec| Reason::MayChange { spec }).collect();
-                return Ok(is_known.then_some(Verdict::Rebuild(reasons)));
-            }
-        };
-        let spec = self.request.texts[name].clone();
-        if spec.generates_requires {
-            let asked = self.prepare(&spec, Step::Requires, &root)?;
-            match self.builder.cached_requires(&asked.action).map_err(|error| store_failure(&error))? {
-                Some(list) => {
-                    if self.take_generated(name, list)? {
-                        return Ok(None);
-                    }
-                }
-                None => return Ok(Some(Verdict::Rebuild(self.reasons(&Task::Build(name.to_owned()), &asked.inputs)))),
-            }
-        }
-        let prepared = self.prepare(&spec, Step::Build, &root)?;
-        let earlier = self.recorded(&Task::Build(name.to_owned()));
-        let Some(built) = self.builder.cached_build(&prepared.action).map_err(|error| store_failure(&error))? else {
-            return Ok(Some(Verdict::Rebuild(self.reasons(&Task::Build(name.to_owned()), &prepared.inputs))));
-        };
-        self.accept(name, SpecResult { built, source: None, actions: vec![prepared.action] });
-        Ok(Some(Verdict::UpToDate(earlier.map(|one| one.reasons).unwrap_or_default())))
     }
 
     /// The groups of the seed that the targets are known to need.
@@ -454,107 +238,6 @@ impl<'a> BuildPlan<'a> {
             self.graph = make_graph(&self.request);
             self.ids = names_of(&self.graph);
         }
-    }
-
-    /// Whether a repository has the packages of a spec.
-    fn is_taken(&self, spec: SpecId) -> bool {
-        self.graph.node(self.graph.build_node(spec)).state == State::Built
-    }
-
-    /// The repository that has the packages of a spec in its version.
-    fn taken_from(&self, name: &str) -> Option<String> {
-        let id = self.ids.get(name).copied().filter(|id| self.is_taken(*id))?;
-        let pool = &self.graph.pool;
-        let number = pool.packages_of(id).find_map(|package| pool.prebuilt(package))?;
-        Some(pool.repositories[number as usize].clone())
-    }
-
-    /// The specs whose packages repositories have.
-    pub(crate) fn all_taken(&self) -> BTreeSet<String> {
-        let all = self.graph.spec_ids().filter(|id| self.is_taken(*id));
-        all.map(|id| self.graph.spec(id).name.clone()).collect()
-    }
-
-    /// What a package of a repository installs, if the store has it.
-    fn take(&mut self, nevra: &str) -> Result<Option<Digest>, NodeFailure> {
-        if let Some((_, tree)) = self.taken.get(nevra) {
-            return Ok(Some(*tree));
-        }
-        let rpm = self.supplies.package(nevra)?;
-        let (key, tree) = self.builder.cached_tree(&rpm)?;
-        if let Some(tree) = tree {
-            self.taken.insert(nevra.to_owned(), (key, tree));
-        }
-        Ok(tree)
-    }
-
-    pub(crate) fn root(&mut self, name: &str, step: Step) -> Result<RootState, NodeFailure> {
-        let input = |message: String| NodeFailure::new(Category::Input, message);
-        let Some(id) = self.ids.get(name).copied() else {
-            return Ok(RootState::Impossible(input(format!("there is no spec of `{name}`"))));
-        };
-        let node = match step {
-            Step::Check => self.graph.check_node(id).unwrap_or_else(|| self.graph.build_node(id)),
-            _ => self.graph.build_node(id),
-        };
-        let kind = self.graph.node(node).kind;
-        if self.graph.node(node).state != State::Planned {
-            let about = |one: &&bedplate_graph::Finding| one.about.contains(&(id, kind));
-            let why: Vec<String> =
-                self.graph.findings.iter().filter(about).map(|one| one.diagnostic.message.clone()).collect();
-            let why = if why.is_empty() { vec!["something that it needs cannot be built".to_owned()] } else { why };
-            return Ok(RootState::Impossible(input(why.join("; "))));
-        }
-        let groups = self.group_names(self.graph.node(node).groups.iter().copied());
-        let members = if step == Step::Check { self.graph.check_root_of(id) } else { self.graph.root_of(id) };
-        let (mut packages, mut lacks, mut not_taken) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        for (package, _) in members {
-            let maker = match self.graph.pool.origin(package) {
-                Origin::Spec(maker, _) if !self.is_taken(maker) => self.graph.spec(maker).name.clone(),
-                Origin::Seed(_) => continue,
-                Origin::Spec(..) | Origin::Repository(_) => {
-                    let nevra = self.graph.pool.universe.package(package).nevra.to_string();
-                    match self.take(&nevra)? {
-                        Some(tree) => drop(packages.insert(nevra, tree)),
-                        None => drop(not_taken.insert(nevra)),
-                    }
-                    continue;
-                }
-            };
-            // The tests of a spec may use its own packages.
-            let Some(result) = self.results.get(&maker) else {
-                lacks.insert(maker);
-                continue;
-            };
-            let nevra = self.graph.pool.universe.package(package).nevra.to_string();
-            let facts = result.built.packages.iter().find(|facts| facts.nevra == nevra);
-            match facts.and_then(|facts| facts.tree) {
-                Some(tree) => drop(packages.insert(nevra, tree)),
-                None => {
-                    let message = format!("the build of {maker} did not make {nevra}, which its spec declares");
-                    return Ok(RootState::Impossible(input(message)));
-                }
-            }
-        }
-        if !lacks.is_empty() || !not_taken.is_empty() {
-            let (specs, packages) = (lacks.into_iter().collect(), not_taken.into_iter().collect());
-            return Ok(RootState::Lacks { specs, packages });
-        }
-        let Some(seed) = self.supplies.seed(&groups)? else { return Ok(RootState::NoSeed(groups)) };
-        let seed_packages = self.supplies.seed_packages(&groups)?;
-        self.seeds.insert(seed, groups);
-        Ok(RootState::Complete(Root { seed, seed_packages, packages: packages.into_iter().collect() }))
-    }
-
-    pub(crate) fn prepare(&self, spec: &BuildSpec, step: Step, root: &Root) -> Result<Prepared, NodeFailure> {
-        let prepared = prepare(&self.builder.store, &self.builder.policy, spec, step, root);
-        prepared.map_err(|error| {
-            if error.lost().is_some() {
-                let layers = [root.seed].into_iter().chain(root.packages.iter().map(|(_, tree)| *tree));
-                layers.for_each(|tree| self.builder.note_if_lost(&tree));
-            }
-            store_failure(&error)
-        })
     }
 
     /// Adds what a spec generated as requirements; says whether something is new.

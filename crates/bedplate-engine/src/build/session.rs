@@ -9,7 +9,8 @@ use super::action::Step;
 use super::builder::{Builder, Stopped};
 use super::hint::Providers;
 use super::job::{Job, run_job};
-use super::plan::{BuildPlan, Request, RootState, SpecResult, Supplies, Verdict};
+use super::plan::{BuildPlan, RootState, SpecResult, Verdict};
+use super::request::{Request, Supplies};
 use crate::{Cancel, Event, Events, History, NodeFailure, Options, Summary, WorkerContext};
 
 /// How a run of builds ended.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use bedplate_cas::{BlobKind, Digest, Store, StoreError, TreeBuilder};
-use bedplate_repo::{Entry, EntryKind, PayloadError, for_each_entry};
+use bedplate_cas::{Digest, Store, StoreError, TreeBuilder};
+use bedplate_install::{Package, UnpackError};
+use bedplate_repo::ListedKind;
 
 /// Why a package could not be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -31,38 +32,35 @@ fn merged(path: &str) -> String {
 /// # Errors
 /// If the package is not good, or the store refuses.
 pub fn unpack(store: &Store, rpm: &Path) -> Result<Digest, TreeFault> {
-    let batch = store.batch();
+    let packages = bedplate_install::unpack(store, &[rpm]).map_err(|error| match error {
+        UnpackError::Store(error) => TreeFault::Store(error),
+        other @ UnpackError::Packages(_) => TreeFault::Package(other.to_string()),
+    })?;
     let mut tree = TreeBuilder::new();
-    let mut placed: Vec<(String, Digest, u32)> = Vec::new();
-    let visit = |entry: Entry<'_>| -> Result<(), StoreError> {
-        let path = merged(entry.path);
-        match entry.kind {
-            EntryKind::Directory if MERGED.contains(&entry.path) || path.is_empty() => {}
-            EntryKind::Directory => drop(tree.directory(&path, entry.permissions)?),
-            EntryKind::Symlink { .. } if MERGED.contains(&entry.path) => {}
-            EntryKind::Symlink { target } => drop(tree.symlink(&path, target)?),
-            EntryKind::File { contents, .. } => {
-                let digest = batch.put_reader_as(contents, BlobKind::of_mode(entry.permissions))?;
-                tree.file(&path, digest, entry.permissions)?;
-                placed.push((path, digest, entry.permissions));
-            }
-            EntryKind::HardLink { to } => {
-                let to = merged(to);
-                if let Some((_, digest, mode)) = placed.iter().find(|(path, ..)| *path == to) {
-                    tree.file(&path, *digest, *mode)?;
+    for package in &packages {
+        add(&mut tree, package)?;
+    }
+    Ok(store.put_tree(&tree)?)
+}
+
+fn add(tree: &mut TreeBuilder, package: &Package) -> Result<(), StoreError> {
+    let files = package.files().files.iter().enumerate().filter(|(_, file)| file.is_packed());
+    for (number, file) in files {
+        let path = merged(&file.path);
+        match file.kind {
+            ListedKind::Directory | ListedKind::Symlink if MERGED.contains(&file.path.as_str()) => {}
+            ListedKind::Directory if path.is_empty() => {}
+            ListedKind::Directory => drop(tree.directory(&path, file.permissions)?),
+            ListedKind::Symlink => drop(tree.symlink(&path, &file.target)?),
+            ListedKind::File => {
+                if let Some(digest) = package.content(number) {
+                    tree.file(&path, digest, file.permissions)?;
                 }
             }
-            EntryKind::CharacterDevice { .. } | EntryKind::BlockDevice { .. } | EntryKind::Fifo | EntryKind::Socket => {
-            }
+            ListedKind::CharacterDevice | ListedKind::BlockDevice | ListedKind::Fifo | ListedKind::Socket => {}
         }
-        Ok(())
-    };
-    for_each_entry(rpm, visit).map_err(|error| match error {
-        PayloadError::Visitor(error) => TreeFault::Store(error),
-        other @ PayloadError::Package(_) => TreeFault::Package(format!("{}: {other}", rpm.display())),
-    })?;
-    batch.commit()?;
-    Ok(store.put_tree(&tree)?)
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A folder of a FAT: short names, long names before them, times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Place;
 use super::geometry::padded;
@@ -52,10 +52,15 @@ impl Folder {
     /// Gives each child a short name; all are there now.
     pub(super) fn name_shortly(&mut self) {
         let mut taken: BTreeSet<[u8; 11]> = self.children.iter().filter_map(|child| plain(&child.name)).collect();
+        // Names that begin alike are many in some folders: the next one is not looked for from the first again.
+        let mut next: BTreeMap<[u8; 11], u32> = BTreeMap::new();
         for child in &mut self.children {
             child.short = plain(&child.name).unwrap_or_else(|| {
-                let alias = (1..).map(|number| alias(&child.name, number)).find(|alias| !taken.contains(alias));
-                alias.unwrap_or_default()
+                let number = next.entry(alias(&child.name, 1)).or_insert(1);
+                while taken.contains(&alias(&child.name, *number)) {
+                    *number += 1;
+                }
+                alias(&child.name, *number)
             });
             taken.insert(child.short);
         }

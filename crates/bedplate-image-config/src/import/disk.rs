@@ -143,7 +143,6 @@ fn partitions(partitions: Vec<Reader>, disk: Option<u64>, settings: &mut DiskSet
     if !has_esp && settings.boot == BootType::Legacy {
         let mut item = Item::new("storage.partition");
         item.set(draft, "$.Disks", "type", text("esp"));
-        item.set(draft, "$.Disks", "label", text("esp"));
         draft.push_first(item);
     }
 }

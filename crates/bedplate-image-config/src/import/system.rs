@@ -66,13 +66,11 @@ pub(super) fn import(
     ] {
         system.drop(key, why, draft);
     }
-    if let Some(mut encryption) = system.object("Encryption", draft) {
-        if encryption.is_true("Enable", draft) {
-            draft.dropped(
-                encryption.path(),
-                "encryption is not done at build time: every machine would have the same key",
-            );
-        }
+    if let Some(mut encryption) = system.object("Encryption", draft)
+        && encryption.is_true("Enable", draft)
+    {
+        let why = "encryption is not done at build time: every machine would have the same key";
+        draft.dropped(encryption.path(), why);
     }
     let boot = match system.text("BootType", draft).as_deref() {
         Some("legacy") => {

@@ -56,8 +56,18 @@ for text in json.load(sys.stdin):
 
 #[test]
 fn the_schema_takes_what_we_take_and_refuses_what_we_refuse() {
-    let good =
-        [include_str!("../data/complete.toml"), "name = \"a\"", "inherit = \"base.toml\"\n[[user]]\nname = \"core\""];
+    let page = include_str!("../../../../docs/image-config.md");
+    let examples = page.split("```toml\n# ").skip(1).filter_map(|block| Some(block.split_once("\n```")?.0));
+    let mut good: Vec<&str> = examples.filter_map(|block| Some(block.split_once('\n')?.1)).collect();
+    assert_eq!(good.len(), 2);
+    good.extend([
+        include_str!("../data/complete.toml"),
+        include_str!("../data/import/vm.toml"),
+        include_str!("../data/import/verity.toml"),
+        include_str!("../data/import/container.toml"),
+        "name = \"a\"",
+        "inherit = \"base.toml\"\n[[user]]\nname = \"core\"",
+    ]);
     let bad = [
         ("sise = 1\nname = \"a\"", "sise"),
         ("", "not valid under any"),

@@ -90,3 +90,60 @@ fn a_config_with_everything_is_good() {
     assert_eq!(config.storage.etc_access().map(|access| access.word()), Some("overlay"));
     assert_eq!(config.storage.var_access(), None);
 }
+
+#[test]
+fn a_chain_is_laid_over_each_other_from_its_far_end() {
+    let far = "name = \"far\"\ndescription = \"far\"\n[oci]\nentrypoint = [\"/bin/sh\", \"-c\"]\n[[file]]\npath = \"/a\"\nsource = \"a\"\n\
+               [[repository]]\nname = \"os\"\npath = \"r\"\nkey = \"k\"\n[[user]]\nname = \"debug\"\n\
+               [kernel.modules]\nload = [\"x\", \"y\"]\noptions = { x = \"a=1\", y = \"b=2\" }\n";
+    let middle = "inherit = \"far/far.toml\"\nforget = [\"user=debug\", \"kernel.modules.options=x\"]\ndescription = \"middle\"\n\
+                  [[repository]]\nname = \"os\"\nurl = \"https://example.com/os\"\n\
+                  [[storage.partition]]\ntype = \"root\"\nsize = \"1G\"\n[[storage.partition]]\ntype = \"linux-generic\"\nlabel = \"data\"\nsize = \"1G\"\n";
+    let near = "inherit = \"lib/middle.toml\"\nforget = [\"kernel.modules.load\"]\nname = \"near\"\n[oci]\nentrypoint = [\"/init\"]\n\
+                [[file]]\npath = \"/a\"\ncontent = \"new\"\nmode = \"0600\"\n[kernel.modules]\nload = [\"z\"]\n\
+                [boot]\nkind = \"none\"\n[[storage.partition]]\ntype = \"linux-generic\"\nlabel = \"data\"\nfilesystem = \"xfs\"\n\
+                [[storage.partition]]\ntype = \"linux-generic\"\nlabel = \"more\"\n[output]\nformats = [\"oci\"]\n";
+    let config = good(&[
+        ("node.toml", near),
+        ("lib/middle.toml", middle),
+        ("lib/far/far.toml", far),
+        ("lib/far/a", ""),
+        ("lib/far/r/x.rpm", ""),
+        ("lib/far/k", ""),
+    ]);
+    assert_eq!((config.name.as_str(), config.description.unwrap().as_str()), ("near", "middle"));
+    assert_eq!(config.oci.entrypoint.0.iter().map(|one| one.as_str()).collect::<Vec<_>>(), ["/init"]);
+    // The nearer of two keys that exclude each other stays; what the item said else is kept.
+    assert!(config.files[0].source.is_none() && config.files[0].content.is_some());
+    assert!(config.repositories[0].path.is_none() && config.repositories[0].url.is_some());
+    assert_eq!(config.repositories[0].key.path.to_str(), Some("lib/far/k"));
+    assert!(config.users.is_empty() && config.forget.len() == 1);
+    assert_eq!(config.kernel.modules.load.iter().map(|one| one.as_str()).collect::<Vec<_>>(), ["z"]);
+    assert_eq!(config.kernel.modules.options.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["y"]);
+    let partitions: Vec<String> =
+        config.storage.layout().iter().map(|one| format!("{} {} {}", one.label, *one.size, *one.filesystem)).collect();
+    assert_eq!(partitions, ["root 1G ext4", "data 1G xfs", "more minimal ext4"]);
+}
+
+#[test]
+fn a_config_with_any_line_missing_or_broken_is_told_about_and_not_stumbled_over() {
+    let whole = include_str!("../data/complete.toml");
+    let count = whole.lines().count();
+    for at in 0..count {
+        for broken in ["", "x = [", "zzz = 1", "type = 3", "name = \"?\""] {
+            let lines = whole.lines().enumerate().map(|(n, line)| if n == at { broken } else { line });
+            let text = lines.collect::<Vec<_>>().join("\n");
+            let mut files = vec![("node.toml", text.as_str())];
+            files.extend(FILES);
+            let loaded = load_files(&files);
+            let is_bad = loaded.diagnostics.iter().any(bedplate_diag::Diagnostic::is_error);
+            assert_eq!(loaded.config.is_none(), is_bad, "line {}: {broken}", at + 1);
+            assert!(broken.is_empty() || is_bad, "line {}: {broken}", at + 1);
+            for one in &loaded.diagnostics {
+                assert!(one.hint.is_some(), "line {}: {broken}: {}", at + 1, one.message);
+                let span = one.span.expect("every mistake has a place");
+                assert!(span.end as usize <= text.len(), "line {}: {broken}", at + 1);
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bedplate_cas::{Digest, Store};
 use bedplate_install::{Color, DatabaseOptions, Documentation, Package, PlaceOptions, Placed, add_database};
+use bedplate_repo::Tag;
 use bedplate_tree::{CAPABILITY_ATTRIBUTE, FileTree, Kind, write_archive};
 use tempfile::TempDir;
 
@@ -125,24 +126,6 @@ fn shared(letter: &str, time: i64) -> PathBuf {
     package(&format!("shared-{letter}"), &install, "/shared\n%ghost /ghost")
 }
 
-/// What rpm may be told to leave out, and how we are told.
-fn all() -> Vec<(Vec<&'static str>, PlaceOptions)> {
-    let words = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-    vec![
-        (vec![], options()),
-        (vec!["--excludedocs"], PlaceOptions { documentation: Documentation::LeaveOut, ..options() }),
-        (
-            vec!["--define", "_install_langs de_DE:C.UTF-8"],
-            PlaceOptions { languages: Some(words(&["de_DE", "C.UTF-8"])), ..options() },
-        ),
-        (
-            vec!["--define", "_netsharedpath /usr/share/locale/de:/etc/world.conf"],
-            PlaceOptions { net_shared: words(&["/usr/share/locale/de", "/etc/world.conf"]), ..options() },
-        ),
-        (vec!["--define", "_transaction_color 0"], PlaceOptions { color: Color(0), ..options() }),
-    ]
-}
-
 fn files() -> Vec<PathBuf> {
     let mut files = world();
     // The package with the folders and users is installed first.
@@ -155,37 +138,22 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn files_are_those_that_rpm_installs() {
-    for (arguments, options) in all() {
-        let both = both(&files(), &arguments, &options);
-        let tree = of_tree(&both.placed.tree);
-        let folder = without_database(of_folder(&both.root), &both.placed.tree);
-        let differing: Vec<_> =
-            tree.iter().chain(&folder).filter(|(path, _)| tree.get(*path) != folder.get(*path)).collect();
-        assert!(differing.is_empty(), "{arguments:?}: ours, then rpm's: {differing:#?}");
-        assert!(tree.contains_key("/usr/bin/later") && tree.len() > 30, "{tree:#?}");
-    }
-}
-
-/// All rows of a database as text, a line each.
+/// The schema and all rows of a database as text, a line each.
 fn dump(database: &Path) -> Vec<String> {
-    let tables = run(Command::new("sqlite3")
-        .arg(database)
-        .arg("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"));
-    let mut lines: Vec<String> = run(Command::new("sqlite3")
-        .arg(database)
-        .arg("SELECT sql FROM sqlite_schema WHERE sql NOT LIKE '%sqlite_stat%' ORDER BY name"))
-    .lines()
-    .map(str::to_owned)
-    .collect();
+    let ask = |sql: &str| run(Command::new("sqlite3").arg(database).arg(sql));
+    // `sqlite_stat1` is what SQLite knows of its own tables.
+    let tables =
+        ask("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%' ORDER BY name");
+    let mut sql = "SELECT sql FROM sqlite_schema WHERE sql NOT LIKE '%sqlite_stat%' ORDER BY name;".to_owned();
     for table in tables.lines() {
-        let columns = if table == "Packages" { "hnum, hex(blob)" } else { "typeof(key), hex(key), hnum, idx" };
-        let rows =
-            run(Command::new("sqlite3").arg(database).arg(format!("SELECT {columns} FROM '{table}' ORDER BY rowid")));
-        lines.extend(rows.lines().map(|row| format!("{table} {row}")));
+        let columns = match table {
+            "Packages" => "hnum, hex(blob)",
+            "sqlite_sequence" => "*",
+            _ => "typeof(key), hex(key), hnum, idx",
+        };
+        sql.push_str(&format!("SELECT '{table}', {columns} FROM '{table}' ORDER BY rowid;"));
     }
-    lines
+    ask(&sql).lines().map(str::to_owned).collect()
 }
 
 /// Lays a tree out as a folder, by tar.
@@ -198,55 +166,154 @@ fn lay_out(store: &Store, tree: &FileTree, folder: &Path) {
     run(tar.arg("-C").arg(folder));
 }
 
-#[test]
-fn the_database_is_the_one_that_rpm_writes() {
-    for (arguments, options) in all() {
-        let mut both = both(&files(), &arguments, &options);
-        let packages: Vec<&Package> = both.packages.iter().collect();
-        let database = DatabaseOptions { link: None, ..DatabaseOptions::new(EPOCH, options.color) };
-        add_database(&both.store, &packages, &mut both.placed, &database).unwrap();
-        let ours = both.root.parent().unwrap().join("ours");
-        lay_out(&both.store, &both.placed.tree, &ours);
-        let file = format!("{}/rpmdb.sqlite", &DATABASE[1..]);
-        let (left, right) = (dump(&ours.join(&file)), dump(&both.root.join(&file)));
-        for (left, right) in left.iter().zip(&right) {
-            assert_eq!(left, right, "{arguments:?}");
-        }
-        assert_eq!(left.len(), right.len(), "{arguments:?}");
-        assert_eq!(run(Command::new("sqlite3").arg(ours.join(&file)).arg("PRAGMA integrity_check")), "ok\n");
+/// Installs all packages by rpm and by us, and compares files, databases, and what rpm finds changed. Gives both roots.
+fn agree(arguments: &[&str], options: &PlaceOptions) -> (Both, PathBuf) {
+    let mut both = both(&files(), arguments, options);
+    let tree = of_tree(&both.placed.tree);
+    let folder = without_database(of_folder(&both.root), &both.placed.tree);
+    let differing: Vec<_> =
+        tree.iter().chain(&folder).filter(|(path, _)| tree.get(*path) != folder.get(*path)).collect();
+    assert!(differing.is_empty(), "ours, then rpm's: {differing:#?}");
+    assert!(tree.contains_key("/usr/bin/later") && tree.len() > 30, "{tree:#?}");
 
-        // What rpm answers about the two, whose journal it may make only now.
-        for query in [
-            &["-qa", "--last"][..],
-            &["-qa", "--qf", "%{NEVRA} %{SHA1HEADER} %{SIGMD5} %{INSTALLTIME} [%{FILENAMES}%{FILESTATES} ]\n"],
-            &["-qf", "/usr/bin/tool", "/bin/later", "/etc/world.ghost", "/shared/file"],
-            &["-ql", "world-tools", "world-empty"],
-            &["-q", "--scripts", "--triggers", "--filetriggers", "-a"],
-            &["-q", "--whatprovides", "tools(api)", "/bin"],
-            &["-q", "--whatrequires", "world", "/bin/sh"],
-            &["-q", "--whatconflicts", "ancient"],
-            &["-q", "--whatrecommends", "better"],
-            &["-q", "--whatobsoletes", "forgotten"],
-            &["-q", "--triggeredby", "world-tools"],
-            &["-q", "--state", "-a"],
-        ] {
-            let ask = |root: &Path| {
-                let done = rpm(root).args(query).output().unwrap();
-                (done.status.code(), String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap())
-            };
-            let (left, right) = (ask(&ours), ask(&both.root));
-            assert_eq!(left, right, "{arguments:?} {query:?}");
-            assert!(!left.1.is_empty(), "{query:?}: {left:?}");
-        }
-        // Only what cannot be as it says: owners that nobody has, and the ghost that another package made.
-        let verified = rpm(&ours).args(["-Va", "--nodeps"]).output().unwrap();
-        let lines = String::from_utf8(verified.stdout).unwrap();
-        let left: Vec<&str> = lines
-            .lines()
-            .filter(|line| !["/usr/share/world/nothing", "g /ghost"].iter().any(|end| line.ends_with(end)))
-            .collect();
-        assert!(left.is_empty(), "{arguments:?}: {left:#?}");
-        let by_rpm = rpm(&both.root).args(["-Va", "--nodeps"]).output().unwrap();
-        assert_eq!(lines, String::from_utf8(by_rpm.stdout).unwrap(), "{arguments:?}");
+    let packages: Vec<&Package> = both.packages.iter().collect();
+    let database = DatabaseOptions { link: None, ..DatabaseOptions::new(EPOCH, options.color) };
+    add_database(&both.store, &packages, &mut both.placed, &database).unwrap();
+    let ours = both.root.parent().unwrap().join("ours");
+    lay_out(&both.store, &both.placed.tree, &ours);
+    let file = format!("{}/rpmdb.sqlite", &DATABASE[1..]);
+    let (left, right) = (dump(&ours.join(&file)), dump(&both.root.join(&file)));
+    for (left, right) in left.iter().zip(&right) {
+        assert_eq!(left, right);
     }
+    assert!(left.len() == right.len() && left.len() > 200, "{} {}", left.len(), right.len());
+    assert_eq!(run(Command::new("sqlite3").arg(ours.join(&file)).arg("PRAGMA integrity_check")), "ok\n");
+
+    let verify = |root: &Path| {
+        let done = rpm(root).args(["-Va", "--nodeps"]).output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let found = verify(&ours);
+    assert_eq!(found, verify(&both.root));
+    // Only what cannot be as it says: owners that nobody has, names of one inode that want other owners, and the ghost that
+    // another package made.
+    let known = ["world/nothing", "world/first", "world/kept", "world/other", "world/paper", "g /ghost"];
+    let left: Vec<&str> = found.lines().filter(|line| !known.iter().any(|end| line.ends_with(end))).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    (both, ours)
+}
+
+#[test]
+fn all_is_as_rpm_has_it() {
+    let (both, ours) = agree(&[], &options());
+    for query in [
+        &["-qa", "--last"][..],
+        &["-qa", "--qf", "%{NEVRA} %{SHA1HEADER} %{SIGMD5} %{INSTALLTIME} [%{FILENAMES}%{FILESTATES} ]\n"],
+        &["-qf", "/usr/bin/tool", "/bin/later", "/etc/world.ghost", "/shared/file"],
+        &["-ql", "world-tools", "world-empty"],
+        &["-q", "--scripts", "--triggers", "--filetriggers", "-a"],
+        &["-q", "--whatprovides", "tools(api)", "/bin"],
+        &["-q", "--whatrequires", "world", "/bin/sh"],
+        &["-q", "--whatconflicts", "ancient"],
+        &["-q", "--whatrecommends", "better"],
+        &["-q", "--whatobsoletes", "forgotten"],
+        &["-q", "--triggeredby", "world-tools"],
+        &["-q", "--state", "-a"],
+    ] {
+        let ask = |root: &Path| {
+            let done = rpm(root).args(query).output().unwrap();
+            (done.status.code(), String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap())
+        };
+        let (left, right) = (ask(&ours), ask(&both.root));
+        assert_eq!(left, right, "{query:?}");
+        assert!(!left.1.is_empty(), "{query:?}: {left:?}");
+    }
+    assert_eq!(by_dnf(&ours), by_dnf(&both.root));
+}
+
+fn words(all: &[&str]) -> Vec<String> {
+    all.iter().map(|one| (*one).to_owned()).collect()
+}
+
+#[test]
+fn documentation_is_left_out_as_by_rpm() {
+    let options = PlaceOptions { documentation: Documentation::LeaveOut, ..options() };
+    let (both, _) = agree(&["--excludedocs"], &options);
+    assert!(both.placed.tree.get("/usr/share/doc/world/deep").is_none());
+    assert!(both.placed.tree.get("/usr/share/doc/world/LICENSE").is_some());
+}
+
+#[test]
+fn languages_are_left_out_as_by_rpm() {
+    let options = PlaceOptions { languages: Some(words(&["de_DE", "C.UTF-8"])), ..options() };
+    let (both, _) = agree(&["--define", "_install_langs de_DE:C.UTF-8"], &options);
+    assert!(both.placed.tree.get("/usr/share/locale/fr").is_none());
+    assert!(both.placed.tree.get("/usr/share/locale/de/world.mo").is_some());
+}
+
+#[test]
+fn paths_of_others_are_left_out_as_by_rpm() {
+    let options = PlaceOptions { net_shared: words(&["/usr/share/locale/de", "/etc/world.conf"]), ..options() };
+    let (both, _) = agree(&["--define", "_netsharedpath /usr/share/locale/de:/etc/world.conf"], &options);
+    assert!(both.placed.tree.get("/etc/world.conf").is_none());
+}
+
+#[test]
+fn an_architecture_of_one_word_size_is_as_by_rpm() {
+    agree(&["--define", "_transaction_color 0"], &PlaceOptions { color: Color(0), ..options() });
+}
+
+/// What dnf finds installed in a root, and who needs what.
+fn by_dnf(root: &Path) -> String {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".rpmmacros"), format!("%_dbpath {DATABASE}\n")).unwrap();
+    std::fs::create_dir_all(root.join("tmp")).unwrap();
+    let mut command = Command::new("dnf");
+    command.env("HOME", home.path()).args(["-q", "--installroot"]).arg(root).args([
+        "--releasever=1",
+        "--forcearch=x86_64",
+        "--setopt=reposdir=/nonexistent",
+        "--setopt=plugins=0",
+        "--setopt=cachedir=/tmp",
+        "--setopt=logdir=/tmp",
+        "--setopt=persistdir=/tmp",
+    ]);
+    let found =
+        run(command.args(["repoquery", "--installed", "--qf", "%{name} %{evr} %{installtime} %{requires} %{files}"]));
+    assert!(found.contains("world-tools 1-1"), "{found}");
+    found
+}
+
+/// A package with a signature of each header: what the signature header has becomes part of the database.
+fn signed(folder: &Path) -> PathBuf {
+    let file = package("signed", "echo text > signed", "/signed");
+    let path = folder.join("signed-1-1.x86_64.rpm");
+    std::fs::copy(file, &path).unwrap();
+    let keys = folder.join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let mut command = Command::new("gpg");
+        run(command.env("GNUPGHOME", &keys).args(["--batch", "--quiet", "--passphrase", ""]).args(arguments))
+    };
+    gpg(&["--quick-generate-key", "test@example.org", "rsa2048", "sign", "never"]);
+    let mut sign = Command::new("rpmsign");
+    sign.env("GNUPGHOME", &keys).args(["--define", "_gpg_name test@example.org", "--define", "__gpg /usr/bin/gpg"]);
+    sign.arg("--addsign");
+    run(sign.arg(&path));
+    let mut stop = Command::new("gpgconf");
+    run(stop.env("GNUPGHOME", &keys).args(["--kill", "gpg-agent"]));
+    path
+}
+
+#[test]
+fn signatures_are_in_the_database_as_rpm_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut both = both(&[signed(folder.path())], &[], &options());
+    assert!(both.packages[0].headers().signature().has(Tag(268, "RSAHEADER")));
+    let database = DatabaseOptions::new(EPOCH, options().color);
+    add_database(&both.store, &[&both.packages[0]], &mut both.placed, &database).unwrap();
+    let digest = both.placed.tree.get(&format!("{DATABASE}/rpmdb.sqlite")).unwrap().content().unwrap();
+    let ours = both.store.path_of(&digest).unwrap();
+    assert_eq!(dump(&ours), dump(&both.root.join(&DATABASE[1..]).join("rpmdb.sqlite")));
 }

@@ -157,3 +157,15 @@ fn what_packages_have_in_place_of_the_database_is_respected() {
         }
     }
 }
+
+#[test]
+fn a_tree_has_each_kind_of_file() {
+    let (_folder, store) = store();
+    let files = "%dev(b,8,17) %attr(0660,root,root) /disk\n%dev(c,10,200) /tun\n/pipe";
+    let file = package("kinds", "mkfifo pipe\nchmod 600 pipe", files);
+    let tree = placed(&store, &unpacked(&store, &[file]), &options()).unwrap().tree;
+    let kind = |path: &str| tree.get(path).map(|entry| (entry.kind.clone(), entry.mode)).unwrap();
+    assert_eq!(kind("/disk"), (Kind::BlockDevice { major: 8, minor: 17 }, 0o660));
+    assert_eq!(kind("/tun").0, Kind::CharacterDevice { major: 10, minor: 200 });
+    assert_eq!(kind("/pipe"), (Kind::Fifo, 0o600));
+}

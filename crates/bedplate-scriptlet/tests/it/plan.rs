@@ -6,7 +6,7 @@ use std::process::Command;
 
 use bedplate_scriptlet::{Package, Rpm, order, plan};
 
-use crate::support::{Dice, build, files, read, run};
+use crate::support::{Dice, build, files, host_rpm, read, run};
 use crate::tree::bare_root;
 
 /// A script that writes its name, its arguments and its standard input to the log.
@@ -128,7 +128,7 @@ fn rpm_log(files: &[PathBuf]) -> String {
 /// What they should write.
 fn our_log(packages: &[Package]) -> String {
     let mut log = String::new();
-    for step in plan(packages, &order(packages, Rpm::V4_18), Rpm::V4_18) {
+    for step in plan(packages, &order(packages, host_rpm()), host_rpm()) {
         let text = step.script.text();
         let quote = if step.script.is_lua() { "log:write('" } else { "echo \"" };
         let name = text.split_once(quote).unwrap().1.split(['\'', ' ']).next().unwrap();

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use bedplate_scriptlet::Package;
+use bedplate_scriptlet::{Package, Rpm};
 
 /// Runs a command and gives what it prints, on both streams.
 pub(crate) fn run(command: &mut Command) -> String {
@@ -11,6 +12,15 @@ pub(crate) fn run(command: &mut Command) -> String {
     let shown = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{command:?}: {shown}");
     shown
+}
+
+/// Which rpm this machine has: that of Debian 12, or a later one.
+pub(crate) fn host_rpm() -> Rpm {
+    static VERSION: OnceLock<Rpm> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let said = run(Command::new("rpm").arg("--version"));
+        if said.contains(" 4.18.") { Rpm::V4_18 } else { Rpm::V4_20 }
+    })
 }
 
 /// A folder with the packages of a spec, kept between runs; nobody may change it.

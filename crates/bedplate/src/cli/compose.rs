@@ -33,3 +33,32 @@ pub(crate) struct ImageBuildArgs {
     #[command(flatten)]
     pub(crate) seed: SeedArgs,
 }
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImageInspectArgs {
+    /// A file or folder of an image, or its manifest
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// Name all packages and folders, not only the largest
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print the files that no package has, each with who made it
+    #[arg(long)]
+    pub(crate) origins: bool,
+    /// Print all as JSON
+    #[arg(long, conflicts_with = "origins")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImageDiffArgs {
+    /// The first image: a file or folder of it, or its manifest
+    #[arg(value_name = "A")]
+    pub(crate) before: PathBuf,
+    /// The second
+    #[arg(value_name = "B")]
+    pub(crate) after: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::boot::{AccelerationChoice, DiskFormatChoice, ImageBootArgs};
-use crate::cli::ImageBuildArgs;
+use crate::cli::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
@@ -38,6 +38,19 @@ pub(crate) enum ImageCommand {
 
 Exit codes: 0 all was seen and the command ended with 0, 1 not, 2 bad input, 3 the environment is at fault.")]
     Boot(Box<ImageBootArgs>),
+    /// Show what is in an image: partitions, packages, sizes, units, kernel command line
+    ///
+    /// Reads the manifest and the list of files beside the image, and the table of partitions of a disk itself.
+    #[command(after_help = "Examples:
+  bedplate image inspect out/images/node-1.2.3.vhd
+  bedplate image inspect out/images/node-1.2.3.vhd --json | jq .manifest.boot.command_line
+  bedplate image inspect out/images/node-1.2.3.oci --origins    files that no package has")]
+    Inspect(ImageInspectArgs),
+    /// Show what is otherwise in one image than in another: packages, files, sizes, config
+    #[command(after_help = "Examples:
+  bedplate image diff old/node-1.2.2.vhd out/images/node-1.2.3.vhd
+  bedplate image diff A.manifest.json B.manifest.json --json | jq -r '.difference.packages[].what'")]
+    Diff(ImageDiffArgs),
     /// Check image configs: all mistakes at once, each with its place
     ///
     /// Reads each config with all that it inherits, and checks all that can be known without packages. The exit code is 2 if one has a

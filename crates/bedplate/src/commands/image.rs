@@ -4,6 +4,7 @@ mod boot;
 mod build;
 mod explain;
 mod import;
+mod inspect;
 mod schema;
 mod validate;
 
@@ -15,6 +16,8 @@ use crate::ui::Ui;
 pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
         ImageCommand::Build(args) => build::run(&args, ui),
+        ImageCommand::Inspect(args) => inspect::inspect(&args, ui),
+        ImageCommand::Diff(args) => inspect::diff(&args, ui),
         ImageCommand::Boot(args) => boot::run(&args, ui),
         ImageCommand::Validate(args) => validate::run(&args, ui),
         ImageCommand::Schema => schema::run(ui),

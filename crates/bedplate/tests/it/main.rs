@@ -14,6 +14,7 @@ mod graph;
 mod help;
 mod hostile;
 mod image_boot;
+mod image;
 mod lint;
 mod macros;
 mod output;
