@@ -299,6 +299,8 @@ fn add_modules(
     let path: TreePath = folder.parse().map_err(|error| InitramfsError::Path { path: folder.clone(), error })?;
     let modules = Modules::new(tree, store, tree.resolve(&path).unwrap_or(path))?;
     let mut wanted = request.modules.to_vec();
+    // What process 1 looks for when it starts: automounts, and credentials of the machine.
+    wanted.extend(["autofs4", "dmi_sysfs", "qemu_fw_cfg"].map(WantedModule::optional));
     let mut load = Vec::new();
     if request.verity == Verity::On {
         wanted.extend(["dm_mod", "dm_verity"].map(WantedModule::required));

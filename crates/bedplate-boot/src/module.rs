@@ -53,7 +53,7 @@ impl WantedModule {
 /// Drivers of the disks of common virtual machines (Azure, KVM, Xen, VMware) and servers.
 #[must_use]
 pub fn disk_drivers() -> Vec<WantedModule> {
-    const NAMES: [&str; 17] = [
+    const NAMES: [&str; 16] = [
         "ahci",
         "ata_piix",
         "hv_storvsc",
@@ -70,7 +70,6 @@ pub fn disk_drivers() -> Vec<WantedModule> {
         "xen_blkfront",
         "megaraid_sas",
         "mpt3sas",
-        "dmi_sysfs",
     ];
     NAMES.map(WantedModule::optional).into()
 }

@@ -16,6 +16,8 @@ pub enum Fault {
     Emergency(String),
     /// The firmware found nothing to start.
     NothingToBoot(String),
+    /// A block that dm-verity protects is not what it was.
+    Corrupted(String),
 }
 
 impl Fault {
@@ -26,6 +28,7 @@ impl Fault {
             Self::Panic(_) => "the kernel panicked",
             Self::Emergency(_) => "systemd went to emergency mode",
             Self::NothingToBoot(_) => "the firmware found nothing to start",
+            Self::Corrupted(_) => "what dm-verity protects was changed",
         }
     }
 
@@ -33,7 +36,7 @@ impl Fault {
     #[must_use]
     pub fn line(&self) -> &str {
         match self {
-            Self::Panic(line) | Self::Emergency(line) | Self::NothingToBoot(line) => line,
+            Self::Panic(line) | Self::Emergency(line) | Self::NothingToBoot(line) | Self::Corrupted(line) => line,
         }
     }
 
@@ -50,6 +53,9 @@ impl Fault {
             ("\"EFI Internal Shell\"", Fault::NothingToBoot),
             ("UEFI Interactive Shell", Fault::NothingToBoot),
         ];
+        if line.contains("device-mapper: verity: ") && line.ends_with(" is corrupted") {
+            return Some(Self::Corrupted(line.to_owned()));
+        }
         let (_, fault) = SIGNS.into_iter().find(|(sign, _)| line.contains(sign))?;
         Some(fault(line.to_owned()))
     }
@@ -143,6 +149,11 @@ impl Console {
         if self.fault.is_none() {
             self.fault = Fault::of(&line);
         }
+        // systemd says twice a second what it waits for: the last time is enough.
+        let is_waiting = |line: &str| line.contains(" Job ") && line.contains("running (");
+        if is_waiting(&line) && self.lines.back().is_some_and(|last| is_waiting(last)) {
+            self.lines.pop_back();
+        }
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
@@ -183,11 +194,18 @@ mod tests {
             ("[    1.2] Kernel panic - not syncing: VFS: Unable to mount", "the kernel panicked"),
             ("[  OK  ] Reached target emergency.target - Emergency Mode.", "systemd went to emergency mode"),
             ("BdsDxe: No bootable option or device was found.", "the firmware found nothing to start"),
+            ("device-mapper: verity: 253:2: data block 0 is corrupted", "what dm-verity protects was changed"),
         ] {
             let fault =
                 console(&[], format!("before\n{line}\nYou are in emergency mode\n").as_bytes()).fault().unwrap();
             assert_eq!((fault.what(), fault.line()), (expected, line));
         }
+    }
+
+    #[test]
+    fn waiting_is_said_once() {
+        let said = "a\n[*  ] Job x/start running (1s / 9s)\n[ * ] Job x/start running (2s / 9s)\nb\n";
+        assert_eq!(console(&[], said.as_bytes()).last_lines(), ["a", "[ * ] Job x/start running (2s / 9s)", "b"]);
     }
 
     #[test]

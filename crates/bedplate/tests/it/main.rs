@@ -13,6 +13,7 @@ mod expand;
 mod graph;
 mod help;
 mod hostile;
+mod image_boot;
 mod image;
 mod image_build;
 mod lint;
