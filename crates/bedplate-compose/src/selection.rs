@@ -150,7 +150,7 @@ pub fn select(
     let mut request =
         Request { install: wanted.install.iter().map(|(item, _)| item.clone()).collect(), ..Request::default() };
     request.options.architectures = vec![wanted.architecture.clone(), "noarch".to_owned()];
-    request.options.exclude = wanted.exclude.iter().map(|text| Pattern::new(text)).collect();
+    request.options.exclude = wanted.exclude.iter().map(Pattern::new).collect();
     request.options.recommends = wanted.recommends;
     if let Some(lock) = lock {
         request.options.locked = lock.locked();
