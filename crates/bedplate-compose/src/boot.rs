@@ -265,7 +265,13 @@ pub(crate) fn fstab(plans: &[PlannedPartition], guid: impl Fn(&PlannedPartition)
         String::from("# Written when the image was composed. What, where, type, options, dump, order of checks.\n");
     for plan in plans {
         let is_swap = *plan.filesystem == FilesystemKind::Swap;
-        let is_early = matches!(plan.kind, PartitionType::Root | PartitionType::Usr);
+        let grows = matches!(*plan.size, bedplate_image_config::PartitionSize::Grow(_)) && !plan.is_read_only;
+        // The kernel command line says what these are. A root that grows is named for that.
+        let is_early = match plan.kind {
+            PartitionType::Root => !grows,
+            PartitionType::Usr => true,
+            _ => false,
+        };
         let Some(mount) = plan.mount.as_ref().map(ToString::to_string).or(is_swap.then(|| "none".to_owned())) else {
             continue;
         };
@@ -273,7 +279,7 @@ pub(crate) fn fstab(plans: &[PlannedPartition], guid: impl Fn(&PlannedPartition)
             continue;
         }
         let mut all: Vec<String> = plan.options.iter().map(ToString::to_string).collect();
-        if matches!(*plan.size, bedplate_image_config::PartitionSize::Grow(_)) {
+        if grows {
             all.push("x-systemd.growfs".to_owned());
         }
         // Nobody but root reads what boots, and a system does not fail to start because it cannot see it.
@@ -287,4 +293,38 @@ pub(crate) fn fstab(plans: &[PlannedPartition], guid: impl Fn(&PlannedPartition)
         text.push_str(&format!("PARTUUID={} {mount} {kind} {} 0 0\n", guid(plan), all.join(",")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partitions::tests::config;
+
+    #[test]
+    fn fstab_has_what_nothing_else_mounts() {
+        let config = config(
+            "[[storage.partition]]\ntype = \"esp\"\n[[storage.partition]]\ntype = \"root\"\n\
+             [[storage.partition]]\ntype = \"usr\"\nfilesystem = \"erofs\"\nverity = \"hash\"\n\
+             [[storage.partition]]\ntype = \"swap\"\nsize = \"64M\"\n\
+             [[storage.partition]]\ntype = \"var\"\nsize = \"grow\"\noptions = [\"nodev\"]\n",
+        );
+        let text = fstab(&config.storage.layout(), |plan| format!("guid-of-{}", *plan.label));
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "PARTUUID=guid-of-esp /boot vfat umask=0077,nofail 0 0",
+                "PARTUUID=guid-of-swap none swap defaults 0 0",
+                "PARTUUID=guid-of-var /var ext4 nodev,x-systemd.growfs 0 0",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_root_that_grows_is_named() {
+        let config =
+            config("[[storage.partition]]\ntype = \"esp\"\n[[storage.partition]]\ntype = \"root\"\nsize = \"grow\"\n");
+        let text = fstab(&config.storage.layout(), |_| "x".to_owned());
+        assert!(text.ends_with("PARTUUID=x / ext4 x-systemd.growfs 0 0\n"), "{text}");
+    }
 }

@@ -444,3 +444,70 @@ pub(crate) fn read(store: &Store, tree: &FileTree, path: &str) -> Result<Option<
     };
     Ok(content.map(|digest| store.read(&digest)).transpose()?)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use bedplate_image_config::{FileKind, Files, load};
+
+    use super::*;
+
+    struct OneFile<'a>(&'a str);
+
+    impl Files for OneFile<'_> {
+        fn read(&mut self, _: &Path) -> io::Result<Vec<u8>> {
+            Ok(self.0.as_bytes().to_vec())
+        }
+
+        fn kind(&mut self, _: &Path) -> io::Result<FileKind> {
+            Ok(FileKind::File)
+        }
+
+        fn neighbours(&mut self, _: &Path) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    /// A config with these lines after its name.
+    pub(crate) fn config(more: &str) -> ImageConfig {
+        let text = format!("version = 1\nname = \"test\"\n{more}");
+        let loaded = load(Path::new("test.toml"), &mut OneFile(&text));
+        loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+    }
+
+    #[test]
+    fn a_tree_is_split_by_mount_points() {
+        let origin: Arc<str> = Arc::from("test");
+        let mut tree = FileTree::new();
+        for path in ["/etc/a", "/usr/bin/b", "/var/lib/c", "/boot/d", "/usr-local/e"] {
+            let entry = Entry::new(EntryKind::File(Digest::of(path.as_bytes())), 0o644, &origin);
+            tree.insert(path.parse().unwrap(), entry).unwrap();
+        }
+        let config = config(
+            "[[storage.partition]]\ntype = \"esp\"\n[[storage.partition]]\ntype = \"root\"\n[[storage.partition]]\ntype = \"usr\"\nfilesystem = \"erofs\"\n",
+        );
+        let plans = config.storage.layout();
+        let of = |mount: &str| {
+            let content = content_of(&tree, &mount.parse().unwrap(), &plans);
+            content.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        // The mount points themselves stay.
+        assert_eq!(of("/"), "/ /boot /etc /etc/a /usr /usr-local /usr-local/e /var /var/lib /var/lib/c");
+        assert_eq!(of("/usr"), "/ /bin /bin/b");
+        assert_eq!(of("/boot"), "/ /d");
+    }
+
+    #[test]
+    fn labels_of_file_systems_have_little_room() {
+        for (kind, label, short) in [
+            (Kind::Vfat(VfatOptions {}), "efi-system+1", "EFI-SYSTEM1"),
+            (Kind::Xfs(XfsOptions {}), "a-very-long-label", "a-very-long-"),
+            (Kind::Ext4(Ext4Options::default()), "root", "root"),
+        ] {
+            assert_eq!(filesystem_label(kind, label), short);
+        }
+    }
+}
