@@ -39,6 +39,8 @@ const QEMU: &str = "qemu-system-x86_64";
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How often we look whether somebody wants us to stop.
 const TICK: Duration = Duration::from_millis(200);
+/// How long it is watched whether virtualisation works.
+const PROBE: Duration = Duration::from_secs(2);
 /// What qemu says when the machine's virtualisation does not do what it promised.
 const KVM_FAULTS: [&str; 4] = [
     "KVM internal error",
@@ -231,26 +233,36 @@ pub fn run_vm(
     cancel: &AtomicBool,
     listener: &mut dyn FnMut(VmEvent<'_>),
 ) -> Result<VmReport, VmError> {
-    let kvm = request.acceleration != Acceleration::Emulation && has_kvm();
-    if !kvm && request.acceleration == Acceleration::Kvm {
-        let source = io::Error::from(io::ErrorKind::Unsupported);
-        return Err(VmError::Io { action: "use", path: KVM.into(), source });
-    }
-    if kvm {
-        let report = Machine::start(request, true)?.watch(cancel, listener)?;
-        let is_fault = match &report.end {
-            VmEnd::Died { output, .. } => KVM_FAULTS.iter().any(|fault| output.contains(fault)),
+    if has_acceleration(request)? {
+        let report = Machine::start(request, true).and_then(|machine| machine.watch(cancel, listener));
+        let is_fault = match &report {
+            Ok(VmReport { end: VmEnd::Died { output, .. }, .. }) => is_kvm_fault(output),
+            Err(VmError::NoQemu(error)) => is_kvm_fault(&error.to_string()),
             _ => false,
         };
         if !is_fault || request.acceleration == Acceleration::Kvm {
-            return Ok(report);
+            return report;
         }
         listener(VmEvent::Notice("the virtualisation of this machine cannot run the firmware: emulating"));
     }
     Machine::start(request, false)?.watch(cancel, listener)
 }
 
-/// Starts a machine whose console is the terminal of this process; ends when the machine does.
+/// Whether the processor's virtualisation is tried.
+fn has_acceleration(request: &VmRequest) -> Result<bool, VmError> {
+    match request.acceleration {
+        Acceleration::Emulation => Ok(false),
+        Acceleration::Auto => Ok(has_kvm().is_ok()),
+        Acceleration::Kvm => has_kvm().map(|_| true).map_err(VmError::io("use", Path::new(KVM))),
+    }
+}
+
+fn is_kvm_fault(said: &str) -> bool {
+    KVM_FAULTS.iter().any(|fault| said.contains(fault))
+}
+
+/// Starts a machine whose console is the terminal of this process; ends when the machine does. A command and texts to wait for do
+/// not count.
 ///
 /// # Errors
 ///
@@ -258,15 +270,21 @@ pub fn run_vm(
 pub fn run_vm_interactively(request: &VmRequest) -> Result<ExitStatus, VmError> {
     let folder = tempfile::tempdir().map_err(VmError::io("make a folder in", Path::new("/tmp")))?;
     let variables = request.firmware.copy_variables(folder.path())?;
-    let kvm = request.acceleration != Acceleration::Emulation && has_kvm();
+    let mut kvm = has_acceleration(request)?;
+    if kvm && request.acceleration == Acceleration::Auto {
+        // Faults of the virtualisation show in the first second; on the terminal they would look like a machine that is stuck.
+        let probe = VmRequest { log: None, timeout: PROBE, expect: Vec::new(), run: None, ..request.clone() };
+        let report = run_vm(&probe, &AtomicBool::new(false), &mut |_| {})?;
+        kvm = report.is_accelerated;
+    }
     let mut command = command_of(arguments(request, &variables, kvm, &Channels::Terminal));
     command.status().map_err(VmError::NoQemu)
 }
 
 const KVM: &str = "/dev/kvm";
 
-fn has_kvm() -> bool {
-    File::options().read(true).write(true).open(KVM).is_ok()
+fn has_kvm() -> io::Result<File> {
+    File::options().read(true).write(true).open(KVM)
 }
 
 /// qemu, which is killed when this process dies, however that comes.
@@ -390,7 +408,7 @@ impl<'a> Machine<'a> {
                 messages.extend(bytes);
                 // With such an error the machine stands still, and qemu does not end.
                 let said = String::from_utf8_lossy(&messages);
-                if self.is_accelerated && KVM_FAULTS.iter().any(|fault| said.contains(fault)) {
+                if self.is_accelerated && is_kvm_fault(&said) {
                     break VmEnd::Died { status: "stopped".to_owned(), output: last(&said, 30).join("\n") };
                 }
             }

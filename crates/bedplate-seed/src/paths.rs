@@ -104,6 +104,7 @@ mod tests {
             "",
             "usr/share/doc",
             "usr/share/locale/locale.alias",
+            "boot/vmlinuz-6.12",
             "etc/bash.bashrc",
             "usr/bin/cc",
             "usr/share/docbook/x",

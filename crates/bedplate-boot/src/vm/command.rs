@@ -16,6 +16,12 @@ const MARK: &str = "bedplate-run-ended: ";
 
 const UNIT: &str = "bedplate-run.service";
 
+/// So much of the end of the output is kept at least.
+const KEPT: usize = 16 << 20;
+
+/// Longer than the last line can be.
+const LAST_LINE: usize = 256;
+
 /// A command, ready to be handed over.
 #[derive(Debug)]
 pub(super) struct GuestCommand {
@@ -62,6 +68,9 @@ impl GuestOutput {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         // The terminal in the guest makes two characters of each line end.
         self.bytes.extend(bytes.iter().filter(|byte| **byte != b'\r'));
+        if self.bytes.len() > 2 * KEPT {
+            self.bytes.drain(..self.bytes.len() - KEPT);
+        }
     }
 
     /// True if the command has ended.
@@ -77,7 +86,8 @@ impl GuestOutput {
 
     fn split(&self) -> Option<(&[u8], i32)> {
         let mark = format!("\n{MARK}");
-        let at = find_last(&self.bytes, mark.as_bytes())?;
+        let end = self.bytes.len().saturating_sub(LAST_LINE);
+        let at = end + find_last(&self.bytes[end..], mark.as_bytes())?;
         let rest = std::str::from_utf8(&self.bytes[at + mark.len()..]).ok()?;
         // The line has to be whole.
         let (kind, status) = rest[..rest.find('\n')?].split_once(' ')?;
@@ -136,6 +146,17 @@ mod tests {
         );
         assert!(!wants.contains(','), "{wants}");
         assert!(matches!(GuestCommand::new(&"x".repeat(9000)), Err(VmError::LongCommand(9000))));
+    }
+
+    #[test]
+    fn endless_output_takes_bounded_memory() {
+        let mut output = GuestOutput::default();
+        for _ in 0..40 {
+            output.feed(&vec![b'x'; 1 << 20]);
+        }
+        output.feed(b"\nbedplate-run-ended: exited 0\n");
+        let (output, status) = output.finish().unwrap();
+        assert!(status == 0 && output.len() >= KEPT && output.len() <= 2 * KEPT + 100, "{}", output.len());
     }
 
     #[test]
