@@ -103,6 +103,22 @@ impl Store {
         Ok(staged.digest)
     }
 
+    /// Takes a file of a work folder of this store as it is: it is hashed, and gets another name. It is not there any more then.
+    ///
+    /// # Errors
+    /// If it cannot be read or named.
+    pub fn take_file(&self, path: &Path) -> Result<Digest, StoreError> {
+        let mut file = File::open(path).map_err(StoreError::io("read", path))?;
+        let digest = hash(&mut file, path)?;
+        // It is removed if there is such a blob already.
+        let staged = Staged { digest, kind: BlobKind::Plain, path: path.to_owned() };
+        if !self.use_again(&digest) {
+            fix(&file, staged.kind).map_err(StoreError::io("write", path))?;
+            self.finish(&staged)?;
+        }
+        Ok(digest)
+    }
+
     /// Puts all that a reader gives in.
     ///
     /// # Errors

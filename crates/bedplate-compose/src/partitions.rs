@@ -296,8 +296,7 @@ pub(crate) fn filesystem(
         let file = shop.work.path().join(format!("partition-{}", uuid.simple()));
         let request = Request { tree, kind, label: &label, uuid: *uuid.as_bytes(), size, epoch: shop.epoch };
         let made = make(&shop.filesystem_context(), &request, &file).map_err(|error| at_partition(error, plan))?;
-        let digest = shop.store.put_file(&file)?;
-        std::fs::remove_file(&file).map_err(ComposeError::io("remove", &file))?;
+        let digest = shop.store.take_file(&file)?;
         let facts = serde_json::json!({"size": made.size, "used": made.used});
         Ok::<_, ComposeError>(Made { blobs: vec![("image", digest)], facts })
     })?;

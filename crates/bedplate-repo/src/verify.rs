@@ -91,7 +91,7 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
     }
     let count = AtomicUsize::new(0);
     let check = |file: &folders::PackageFile| {
-        let found = verify_file(&file.path, None, options.signature);
+        let found = verify_file(&file.path, options.signature);
         tell(options.progress, &count, files.len());
         found
     };
@@ -101,18 +101,32 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
     Verified { packages: files.len(), files_read: true, findings }
 }
 
-/// Checks a package file against itself: its headers, the digest of its payload, its checksum if it is known, and its signature if
-/// there is a verifier.
-pub fn verify_file(path: &Path, checksum: Option<Checksum>, signature: Option<&dyn VerifySignature>) -> Findings {
+/// Checks a package file without unpacking it: its checksum by the metadata, and, if there is a verifier, the signature of its header. The
+/// header has the digests of all files, so that whoever unpacks the package knows whether they are those that were signed.
+pub fn verify_signed(path: &Path, checksum: Checksum, signature: Option<&dyn VerifySignature>) -> Findings {
+    let mut findings = Findings::default();
+    match std::fs::File::open(path).and_then(|file| checksum.same_kind_of_reader(file)) {
+        Ok((found, _)) if found != checksum => {
+            let (expected, found) = (checksum.into(), found.into());
+            findings.add(path, Problem::Checksum { what: "the checksum", expected, found });
+        }
+        Ok(_) => {}
+        Err(error) => findings.add(path, Problem::Io(error)),
+    }
+    if let Some(verifier) = signature {
+        check_signature(path, verifier, &mut findings);
+    }
+    findings
+}
+
+/// Checks a package file against itself: its headers, the digest of its payload, and its signature if there is a verifier.
+fn verify_file(path: &Path, signature: Option<&dyn VerifySignature>) -> Findings {
     let mut findings = Findings::default();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let problems = match read_package(path, &name, 0, Payload::Digest) {
         Ok(read) => {
             if let Some(verifier) = signature {
                 check_signature(path, verifier, &mut findings);
-            }
-            if let Some(expected) = checksum {
-                check_checksum(path, expected, read.package.checksum, &mut findings);
             }
             read.warnings
         }

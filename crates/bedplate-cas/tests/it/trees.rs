@@ -10,6 +10,24 @@ use bedplate_cas::{StoreError, TreeBuilder, TreeEntry};
 use crate::support::{Scratch, lines, tree};
 
 #[test]
+fn a_file_of_a_work_folder_becomes_a_blob() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let work = store.work("test").unwrap();
+    let file = work.path().join("made");
+    // The second time, the blob is there already.
+    for _ in 0..2 {
+        fs::write(&file, "content").unwrap();
+        let digest = store.take_file(&file).unwrap();
+        assert!(!file.exists());
+        assert_eq!(store.read(&digest).unwrap(), b"content");
+        let data = fs::metadata(store.path_of(&digest).unwrap()).unwrap();
+        assert_eq!((data.permissions().mode() & 0o7777, data.nlink()), (0o444, 1));
+    }
+    assert!(matches!(store.take_file(&file), Err(StoreError::Io { .. })));
+}
+
+#[test]
 fn trees_merge_as_packages_are_installed() {
     let scratch = Scratch::new();
     let store = scratch.open();
