@@ -5,7 +5,7 @@
 //!                          sysusers.d    [[user]]       [[file]]  [system]   [kernel]        presets   caches
 //! ```
 //!
-//! [`customise`] does all steps in this order, which no config can change; each is a function of its own as well. They work on an
+//! [`customise()`] does all steps in this order, which no config can change; each is a function of its own as well. They work on an
 //! [`Editor`], in which mistakes gather as diagnostics: of the config at their keys, of files of packages at their lines. What
 //! systemd and glibc have tools for is done natively, with the answers that those tools give (the tests compare them).
 
