@@ -72,6 +72,9 @@ pub enum ComposeError {
     /// A script failed, or could not run.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// A script of the config failed: which one and why, with its place in the config.
+    #[error("a script of the config failed")]
+    ConfigScript(Box<Diagnostic>),
     /// A root of the seed is not there.
     #[error("failed to make a root of the seed")]
     Seed(#[from] SeedFailure),
@@ -119,6 +122,7 @@ impl ComposeError {
             Self::Insert(_) | Self::Cache => Category::Internal,
             Self::Database(error) => error.category(),
             Self::Script(error) => error.category(),
+            Self::ConfigScript(_) => Category::Build,
             Self::Io { .. } | Self::Cancelled | Self::Seed(_) => Category::Environment,
         }
     }

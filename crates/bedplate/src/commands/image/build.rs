@@ -321,6 +321,7 @@ fn refused(error: ComposeError, sources: &Sources, ui: &Ui) -> Failure {
         ComposeError::Mistakes(found) | ComposeError::Selection(SelectionError::Wanted(found)) => {
             ui.diagnostics(found, sources);
         }
+        ComposeError::ConfigScript(found) => ui.diagnostics(std::slice::from_ref(&**found), sources),
         ComposeError::Untrusted(findings) | ComposeError::Selection(SelectionError::Repositories(findings)) => {
             repo::report(&findings.all, ui);
             let message = format!("packages cannot be used: {}", repo::count(&findings.all));
