@@ -21,7 +21,7 @@ use bedplate_tree::{FileTree, Kind, TreePath, TreePathError};
 
 pub use self::collect::Missing;
 use self::collect::{Collector, Content, Node};
-pub use self::mounts::{EarlyMount, Overlay};
+pub use self::mounts::{CopiedFolder, EarlyMount, Overlay};
 use crate::cpio::{CpioEntry, CpioWriter};
 use crate::module::{ModuleError, Modules, WantedModule};
 
@@ -48,6 +48,8 @@ pub struct InitramfsRequest<'a> {
     pub mounts: &'a [EarlyMount],
     /// Writable folders over read-only ones.
     pub overlays: &'a [Overlay],
+    /// Folders of a read-only root that are copied to be writable.
+    pub copies: &'a [CopiedFolder],
     /// Further files of the image, with what they need.
     pub files: &'a [TreePath],
     /// How hard zstd tries: 1 to 19.
@@ -156,7 +158,7 @@ pub fn initramfs(tree: &FileTree, store: &Store, request: &InitramfsRequest<'_>)
     add_systemd(&mut files, tree, request)?;
     add_rules(&mut files, request.verity)?;
     add_identity(&mut files)?;
-    mounts::add(&mut files, request.mounts, request.overlays)?;
+    mounts::add(&mut files, request.mounts, request.overlays, request.copies)?;
     for path in request.files {
         files.require(path.as_str(), "the request for this initramfs")?;
     }

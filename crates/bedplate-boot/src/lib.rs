@@ -26,7 +26,9 @@ mod vm;
 
 pub use command_line::{CommandLine, CommandLineRequest, ParameterError, RootAccess, RootSource};
 pub use esp::{EfiArchitecture, EspError, EspRequest, FirstProgram, esp_tree};
-pub use initramfs::{EarlyMount, Initramfs, InitramfsError, InitramfsRequest, Missing, Overlay, Verity, initramfs};
+pub use initramfs::{
+    CopiedFolder, EarlyMount, Initramfs, InitramfsError, InitramfsRequest, Missing, Overlay, Verity, initramfs,
+};
 pub use kernel::KernelError;
 pub use module::{ModuleError, Presence, WantedModule, disk_drivers};
 pub use pe::PeError;

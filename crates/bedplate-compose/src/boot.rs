@@ -1,9 +1,9 @@
 //! What starts the image: initramfs, kernel command line, unified kernel image, EFI system partition.
 
 use bedplate_boot::{
-    CommandLine, CommandLineRequest, EarlyMount, EfiArchitecture, EspRequest, FirstProgram, InitramfsRequest, Overlay,
-    RootAccess, RootSource, UkiRequest, Verity as InitramfsVerity, WantedModule, build_uki, disk_drivers, esp_tree,
-    initramfs,
+    CommandLine, CommandLineRequest, CopiedFolder, EarlyMount, EfiArchitecture, EspRequest, FirstProgram,
+    InitramfsRequest, Overlay, RootAccess, RootSource, UkiRequest, Verity as InitramfsVerity, WantedModule, build_uki,
+    disk_drivers, esp_tree, initramfs,
 };
 use bedplate_diag::Diagnostic;
 use bedplate_disk::RootHash;
@@ -23,6 +23,8 @@ const EFI: &str = "/usr/lib/systemd/boot/efi";
 const COMPRESSION: i32 = 9;
 /// Where changes of read-only folders are kept on the partition that has `/var`.
 const OVERLAYS: &str = "/var/lib/overlays";
+/// Where copies of read-only folders are kept there.
+const COPIES: &str = "/var/lib/copies";
 
 /// What boots, as the manifest has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ pub(crate) fn esp(
 ) -> Result<(FileTree, BootFacts), ComposeError> {
     let kernel_version = kernel_version(tree, config)?;
     let command_line = command_line(config, partitions)?;
-    let (mounts, overlays) = writable_folders(tree, config, partitions)?;
+    let WritableFolders { mounts, overlays, copies } = writable_folders(tree, config, partitions);
     let has_verity = partitions.iter().any(|one| one.root_hash.is_some());
     let request = InitramfsRequest {
         kernel_version: &kernel_version,
@@ -60,6 +62,7 @@ pub(crate) fn esp(
         check: &[],
         mounts: &mounts,
         overlays: &overlays,
+        copies: &copies,
         files: &[],
         compression: COMPRESSION,
     };
@@ -224,39 +227,42 @@ fn modules(
 }
 
 /// Folders of a read-only root that are writable, and what has to be mounted early to keep their changes.
-fn writable_folders(
-    tree: &FileTree,
-    config: &ImageConfig,
-    partitions: &[Partition],
-) -> Result<(Vec<EarlyMount>, Vec<Overlay>), ComposeError> {
-    let (mut mounts, mut overlays) = (Vec::new(), Vec::new());
+#[derive(Default)]
+struct WritableFolders {
+    mounts: Vec<EarlyMount>,
+    overlays: Vec<Overlay>,
+    copies: Vec<CopiedFolder>,
+}
+
+fn writable_folders(tree: &FileTree, config: &ImageConfig, partitions: &[Partition]) -> WritableFolders {
+    let mut writable = WritableFolders::default();
     let var = find(partitions, PartitionType::Var).filter(|var| !var.plan.is_read_only);
     let folders = [("/etc", config.storage.etc_access()), ("/var", config.storage.var_access())];
     for (folder, access) in folders {
         let at: TreePath = folder.parse().expect("it is a plain path");
+        // What is below `/var` itself cannot keep it.
+        let keeper =
+            |place: &str| var.filter(|_| folder == "/etc").and_then(|_| format!("{place}{folder}").parse().ok());
         match access {
             None | Some(WritableFolder::ReadOnly) => {}
             Some(WritableFolder::Overlay) => {
-                let upper = var.filter(|_| folder == "/etc").and_then(|_| format!("{OVERLAYS}/etc").parse().ok());
                 let mode = tree.get(folder).map_or(0o755, |entry| entry.mode);
-                overlays.push(Overlay { at, upper, mode });
+                writable.overlays.push(Overlay { at, upper: keeper(OVERLAYS), mode });
             }
-            Some(WritableFolder::Copy) => {
-                let message = format!("`{folder}` cannot be a copy yet");
-                let mistake = Diagnostic::error("no-copy", message).at(config.storage.root.span);
-                return Err(ComposeError::Mistakes(vec![mistake.hint("write `overlay`")]));
-            }
+            Some(WritableFolder::Copy) => writable.copies.push(CopiedFolder { at, kept: keeper(COPIES) }),
         }
     }
-    if let Some(var) = var.filter(|_| overlays.iter().any(|overlay| overlay.upper.is_some())) {
-        mounts.push(EarlyMount {
+    let is_kept = writable.overlays.iter().any(|overlay| overlay.upper.is_some())
+        || writable.copies.iter().any(|copied| copied.kept.is_some());
+    if let Some(var) = var.filter(|_| is_kept) {
+        writable.mounts.push(EarlyMount {
             what: format!("PARTUUID={}", var.guid),
             at: "/var".parse().expect("it is a plain path"),
             kind: var.plan.filesystem.word().to_owned(),
             options: options(&var.plan, None),
         });
     }
-    Ok((mounts, overlays))
+    writable
 }
 
 /// The lines of `/etc/fstab` for what neither the kernel command line nor the initramfs mounts.

@@ -12,6 +12,7 @@ use bedplate_filesystem::Context;
 use bedplate_image_config::{BootKind, ImageConfig, OutputFormat};
 use bedplate_install::{Color, DatabaseOptions, add_database};
 use bedplate_sandbox::{Cancel, Helper};
+use bedplate_sign::CertificateSigner;
 use bedplate_tree::{Entry, FileTree, Kind, TreePath};
 
 use crate::boot::{self, BootFacts};
@@ -19,7 +20,7 @@ use crate::install::{Installed, install, provided_users};
 use crate::manifest::{self, MANIFEST_VERSION, Manifest, NamedDigest, TreeFacts};
 use crate::partitions::{self, Identity, Partition, PartitionFacts};
 use crate::step::Steps;
-use crate::{ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, signatures};
+use crate::{ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, signatures, verity};
 
 /// Why a root of the seed is not there, for people.
 pub type SeedFailure = Box<dyn std::error::Error + Send + Sync>;
@@ -51,6 +52,8 @@ pub struct Request<'a> {
     pub helper: &'a Helper,
     /// Ends the compose early.
     pub cancel: &'a Cancel,
+    /// The key that signs root hashes of partitions with `verity = "signed"`. Nothing else of the image depends on it.
+    pub verity_signer: Option<&'a dyn CertificateSigner>,
     /// Gives the root of a group of the seed: `images` has the programs that make file systems, `rpm` has rpm's Lua.
     pub seed: &'a dyn Fn(&str) -> Result<Tools, SeedFailure>,
     /// The time of the image, in seconds since 1970.
@@ -95,6 +98,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) work: WorkFolder,
     pub(crate) epoch: i64,
     pub(crate) tools_digest: Digest,
+    pub(crate) verity_signer: Option<&'a dyn CertificateSigner>,
     tools: &'a Path,
     helper: &'a Helper,
     cancel: &'a Cancel,
@@ -116,12 +120,14 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
     let steps = Steps::new(request.listener);
     let stop = || if request.cancel.is_cancelled() { Err(ComposeError::Cancelled) } else { Ok(()) };
 
+    let unused_key = verity::check_key(request)?;
     steps.run("signatures", || check_signatures(request), |()| format!("{} packages", request.packages.len()))?;
     let Installed { packages, scripted, placed, mut warnings } = steps.run(
         "install",
         || install(request.store, request.packages, config, request.epoch),
         |installed| format!("{} files of {} packages", installed.placed.tree.len(), installed.packages.len()),
     )?;
+    warnings.extend(unused_key);
     stop()?;
     let provided = provided_users(&scripted);
     let color = Color::of_arch(config.architecture.word());
@@ -265,6 +271,7 @@ fn make_disk(
         work: request.store.work("compose")?,
         epoch: request.epoch,
         tools_digest: tools.digest,
+        verity_signer: request.verity_signer,
         tools: &tools.root,
         helper: request.helper,
         cancel: request.cancel,

@@ -7,12 +7,13 @@ use bedplate_boot::{EspError, InitramfsError, UkiError};
 use bedplate_cas::StoreError;
 use bedplate_customise::CustomiseError;
 use bedplate_diag::{Category, Diagnostic};
-use bedplate_disk::{DiskError, PartitionTypeError};
+use bedplate_disk::{DiskError, PartitionTypeError, SignatureError};
 use bedplate_filesystem::FilesystemError;
 use bedplate_install::{DatabaseError, InstallError, UnpackError};
 use bedplate_oci::OciError;
 use bedplate_repo::Findings;
 use bedplate_scriptlet::ScriptError;
+use bedplate_sign::SignError;
 use bedplate_tree::InsertError;
 
 use crate::{SeedFailure, SelectionError};
@@ -51,6 +52,12 @@ pub enum ComposeError {
     /// A disk was not made.
     #[error("failed to make the disk")]
     Disk(#[from] DiskError),
+    /// A root hash was not signed.
+    #[error("failed to sign a root hash")]
+    Sign(#[from] SignError),
+    /// The signature of a root hash cannot be put together.
+    #[error("failed to write the signature of a root hash")]
+    Signature(#[from] SignatureError),
     /// There is no such partition on this architecture.
     #[error(transparent)]
     PartitionType(#[from] PartitionTypeError),
@@ -72,6 +79,9 @@ pub enum ComposeError {
     /// A script failed, or could not run.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// A script of the config failed: which one and why, with its place in the config.
+    #[error("a script of the config failed")]
+    ConfigScript(Box<Diagnostic>),
     /// A root of the seed is not there.
     #[error("failed to make a root of the seed")]
     Seed(#[from] SeedFailure),
@@ -111,6 +121,7 @@ impl ComposeError {
             Self::Store(error) => error.category(),
             Self::Filesystem(error) => error.category(),
             Self::Disk(error) => error.category(),
+            Self::Signature(error) => error.category(),
             Self::Initramfs(error) => error.category(),
             Self::Uki(error) => error.category(),
             Self::Esp(error) => error.category(),
@@ -119,7 +130,8 @@ impl ComposeError {
             Self::Insert(_) | Self::Cache => Category::Internal,
             Self::Database(error) => error.category(),
             Self::Script(error) => error.category(),
-            Self::Io { .. } | Self::Cancelled | Self::Seed(_) => Category::Environment,
+            Self::ConfigScript(_) => Category::Build,
+            Self::Io { .. } | Self::Sign(_) | Self::Cancelled | Self::Seed(_) => Category::Environment,
         }
     }
 }

@@ -25,6 +25,7 @@ mod scripts;
 mod selection;
 mod signatures;
 mod step;
+mod verity;
 
 pub use boot::BootFacts;
 pub use compose::{Composed, Request, SeedFailure, Tools, compose};

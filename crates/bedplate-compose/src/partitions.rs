@@ -12,8 +12,7 @@ use bedplate_cas::{Digest, Store};
 use bedplate_diag::{Diagnostic, Span};
 use bedplate_disk::{
     Attributes, Disk, DiskSize, LayoutRequest, PartitionRequest, PartitionSize as DiskPartitionSize,
-    PartitionType as Type, RootHash, Salt, Source, Uuid, VerityNames, VerityRequest, content_uuid, layout,
-    write_verity,
+    PartitionType as Type, RootHash, Source, Uuid, content_uuid, layout,
 };
 use bedplate_filesystem::{
     ErofsCompression, ErofsOptions, Ext4Options, FilesystemError, FilesystemKind as Kind, Request, Size, VfatOptions,
@@ -21,13 +20,14 @@ use bedplate_filesystem::{
 };
 use bedplate_image_config::{
     Compression, DiskSize as WantedDiskSize, FilesystemKind, ImageConfig, PartitionSize, PartitionType,
-    PlannedPartition, Slack, Verity,
+    PlannedPartition, Slack,
 };
 use bedplate_tree::{Entry, FileTree, Kind as EntryKind, TreePath};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Made, StepKey, cached};
+use crate::verity::protect;
 use crate::{ComposeError, Workshop};
 
 /// A partition with all that is in it.
@@ -44,6 +44,24 @@ pub(crate) struct Partition {
     /// Bytes that are in use, if it is a file system.
     pub(crate) used: u64,
     pub(crate) root_hash: Option<RootHash>,
+    /// SHA-256 of the certificate whose key signed the root hash that is in it.
+    pub(crate) signed_by: Option<String>,
+}
+
+impl Partition {
+    /// One with nothing in it.
+    pub(crate) fn empty(plan: &PlannedPartition, guid: Uuid) -> Self {
+        Self {
+            plan: plan.clone(),
+            guid,
+            content: None,
+            digest: None,
+            length: 0,
+            used: 0,
+            root_hash: None,
+            signed_by: None,
+        }
+    }
 }
 
 /// A partition, as the manifest has it.
@@ -74,6 +92,9 @@ pub struct PartitionFacts {
     /// The root hash that protects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_hash: Option<String>,
+    /// SHA-256 of the certificate (DER) whose key signed the root hash that is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// Names that follow from what the image is: the same image has the same ones.
@@ -176,22 +197,7 @@ pub(crate) fn data_partitions(
     let made: Vec<Result<Option<Partition>, ComposeError>> =
         plans.par_iter().map(|plan| data_partition(shop, tree, plan, plans, identity)).collect();
     let mut partitions = collect(made)?;
-    // A hash tree stands beside what it protects.
-    for at in 0..plans.len() {
-        let data = match plans[at].kind {
-            PartitionType::RootVerity => PartitionType::Root,
-            PartitionType::UsrVerity => PartitionType::Usr,
-            _ => continue,
-        };
-        let Some(data) = plans.iter().position(|plan| plan.kind == data && *plan.verity != Verity::Off) else {
-            continue;
-        };
-        let Some(protected) = partitions[data].clone() else { continue };
-        let (tree_partition, root_hash) = hash_tree(shop, &plans[at], &protected)?;
-        let names = VerityNames::of(&root_hash);
-        partitions[data] = Some(Partition { guid: names.data, root_hash: Some(root_hash), ..protected });
-        partitions[at] = Some(Partition { guid: names.tree, root_hash: Some(root_hash), ..tree_partition });
-    }
+    protect(shop, plans, identity, &mut partitions)?;
     Ok(partitions)
 }
 
@@ -216,16 +222,11 @@ fn data_partition(
     identity: &Identity,
 ) -> Result<Option<Partition>, ComposeError> {
     let guid = identity.uuid(&plan.label.to_string());
-    let empty =
-        Partition { plan: plan.clone(), guid, content: None, digest: None, length: 0, used: 0, root_hash: None };
+    let empty = Partition::empty(plan, guid);
     match plan.kind {
         // What these hold depends on the others.
-        PartitionType::Esp | PartitionType::RootVerity | PartitionType::UsrVerity => return Ok(None),
-        PartitionType::RootVeritySignature | PartitionType::UsrVeritySignature => {
-            let message = "the root hash cannot be signed: there is no key for it yet";
-            let mistake = Diagnostic::error("verity-signature", message).at(plan.span);
-            return Err(ComposeError::Mistakes(vec![mistake.hint("write `verity = \"hash\"`")]));
-        }
+        PartitionType::Esp => return Ok(None),
+        kind if kind.protects().is_some() => return Ok(None),
         _ => {}
     }
     let Some(kind) = kind_of(plan) else { return Ok(Some(empty)) };
@@ -253,15 +254,8 @@ pub(crate) fn esp_partition(
 ) -> Result<Partition, ComposeError> {
     let kind = Kind::Vfat(VfatOptions {});
     let made = filesystem(shop, plan, kind, tree, size_of(plan, tree))?;
-    Ok(Partition {
-        plan: plan.clone(),
-        guid: identity.uuid(&plan.label.to_string()),
-        content: Some(made.path),
-        digest: Some(made.digest),
-        length: made.size,
-        used: made.used,
-        root_hash: None,
-    })
+    let empty = Partition::empty(plan, identity.uuid(&plan.label.to_string()));
+    Ok(Partition { content: Some(made.path), digest: Some(made.digest), length: made.size, used: made.used, ..empty })
 }
 
 /// A file system as a file.
@@ -349,27 +343,6 @@ fn filesystem_label(kind: Kind, label: &str) -> String {
     short.trim().to_owned()
 }
 
-fn hash_tree(
-    shop: &Workshop<'_>,
-    plan: &PlannedPartition,
-    data: &Partition,
-) -> Result<(Partition, RootHash), ComposeError> {
-    let (Some(source), Some(digest)) = (&data.content, data.digest) else { return Err(ComposeError::Cache) };
-    let request = VerityRequest { salt: Salt::of(&digest.hash), uuid: content_uuid(&[b"verity", &digest.hash]) };
-    let target = shop.work.path().join(format!("verity-{}", plan.kind.word()));
-    let verity = write_verity(source, &target, &request)?;
-    let partition = Partition {
-        plan: plan.clone(),
-        guid: Uuid::nil(),
-        content: Some(target),
-        digest: None,
-        length: verity.tree_size,
-        used: verity.tree_size,
-        root_hash: None,
-    };
-    Ok((partition, verity.root_hash))
-}
-
 /// The disk, and the table as the manifest has it.
 pub(crate) fn disk(
     config: &ImageConfig,
@@ -425,6 +398,7 @@ pub(crate) fn disk(
         mount: one.plan.mount.as_ref().map(ToString::to_string),
         read_only: one.plan.is_read_only,
         root_hash: one.root_hash.map(|hash| hash.to_string()),
+        signed_by: one.signed_by.clone(),
     });
     let facts = facts.collect();
     let contents =

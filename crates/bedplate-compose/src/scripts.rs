@@ -1,6 +1,9 @@
 //! Scripts of packages, and those of the config.
 
-use bedplate_scriptlet::{Done, Package, Ran, RunOptions, Script, ScriptKind, Step, StepKind, classify, plan, run};
+use bedplate_diag::Diagnostic;
+use bedplate_scriptlet::{
+    Done, Failure, Owner, Package, Ran, RunOptions, Script, ScriptError, Step, StepKind, plan, run,
+};
 use bedplate_tree::FileTree;
 
 use crate::install::RPM;
@@ -30,32 +33,51 @@ pub(crate) fn of_packages(
 
 /// Runs the scripts of the config, in their order.
 pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_>) -> Result<Scripts, ComposeError> {
-    let mut packages = Vec::new();
+    let all = &request.config.scripts;
     let mut scripts = Vec::new();
-    for script in &request.config.scripts {
+    for script in all {
         let body = match (&script.content, &script.source) {
             (Some(content), _) => content.value.clone().into_bytes(),
             (None, Some(source)) => std::fs::read(&source.path).map_err(ComposeError::io("read", &source.path))?,
             (None, None) => Vec::new(),
         };
         let program = vec![script.interpreter.to_string()];
-        let nevra = format!("{}-0-0.noarch", script.name.value).parse().map_err(|_| ComposeError::Cache)?;
-        packages.push(Package::new(nevra));
         scripts.push(Script { program, body: Some(body), flags: 0 });
     }
-    let plan: Vec<Step<'_>> = scripts
+    let plan: Vec<Step<'_>> = all
         .iter()
-        .enumerate()
-        .map(|(package, script)| Step {
-            package,
-            kind: StepKind::Script(ScriptKind::Posttrans),
+        .zip(&scripts)
+        .map(|(written, script)| Step {
+            owner: Owner::Config(written.name.as_str()),
+            kind: StepKind::Config,
             script,
-            arguments: Vec::new(),
+            arguments: written.arguments.0.iter().map(|argument| argument.value.clone()).collect(),
             cause: None,
             input: Vec::new(),
         })
         .collect();
-    run_plan(request, tree, &packages, &plan, steps, "scripts")
+    run_plan(request, tree, &[], &plan, steps, "scripts").map_err(|error| match error {
+        ComposeError::Script(ScriptError::Failed(failure)) => {
+            ComposeError::ConfigScript(Box::new(told(&failure).at(all[failure.step].name.span)))
+        }
+        other => other,
+    })
+}
+
+/// What is to be said of a script of the config that failed.
+fn told(failure: &Failure) -> Diagnostic {
+    let mut told = Diagnostic::error("script-failed", format!("{} failed: {}", failure.script_name, failure.end))
+        .note(format!("command: {}", failure.command), None);
+    if let Some((line, text)) = failure.line.and_then(|line| Some((line, failure.script.lines().nth(line - 1)?))) {
+        told = told.note(format!("line {line} of the script: {}", text.trim()), None);
+    }
+    let printed = if failure.output.is_empty() {
+        "it printed nothing".to_owned()
+    } else {
+        format!("the last that it printed:\n{}", failure.output.join("\n"))
+    };
+    told = told.note(printed, None);
+    if let Some(hint) = &failure.hint { told.hint(hint.clone()) } else { told }
 }
 
 fn run_plan(
@@ -80,7 +102,7 @@ fn run_all(
     steps: &Steps<'_>,
     name: &'static str,
 ) -> Result<Ran, ComposeError> {
-    let needs_lua = plan.iter().any(|step| step.script.is_lua() && classify(step.script, &step.arguments).is_none());
+    let needs_lua = plan.iter().any(|step| step.script.is_lua() && step.natives().is_none());
     let options = RunOptions {
         epoch: request.epoch,
         lua: needs_lua.then(|| (request.seed)("rpm").map(|root| root.root)).transpose()?,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bedplate_sandbox::{Bind, Command};
 use bedplate_tree::FileTree;
 
-use crate::{Package, RunOptions, Script, ScriptError, Step};
+use crate::{Owner, Package, RunOptions, Script, ScriptError, Step};
 
 /// Where the script's text lies while it runs.
 pub(crate) const SCRIPT: &str = "/var/tmp/rpm-tmp.script";
@@ -29,7 +29,7 @@ impl Tools<'_> {
         let expanded = steps.iter().filter_map(|step| {
             let options = [(Script::EXPAND, "-e"), (Script::QUERY_FORMAT, "-q")];
             let (_, option) = options.into_iter().find(|(flag, _)| step.script.flags & flag != 0)?;
-            Some(format!("{} {option} of {}", step.kind.name(), self.packages[step.package].nevra))
+            Some(step.title(self.packages).replacen(' ', &format!(" {option} "), 1))
         });
         let scripts: Vec<String> = expanded.collect();
         if !scripts.is_empty() {
@@ -42,7 +42,10 @@ impl Tools<'_> {
 
     /// The command that a step is, as rpm would start it. It was checked.
     pub(crate) fn command(&self, step: &Step<'_>) -> Command {
-        let package = &self.packages[step.package];
+        let prefixes: &[String] = match step.owner {
+            Owner::Package(package) => &self.packages[package].prefixes,
+            Owner::Config(_) => &[],
+        };
         let mut env: Vec<(OsString, OsString)> = vec![
             ("PATH".into(), PATH.into()),
             ("HOME".into(), "/root".into()),
@@ -52,7 +55,7 @@ impl Tools<'_> {
             ("SYSTEMD_OFFLINE".into(), "1".into()),
             ("SOURCE_DATE_EPOCH".into(), self.options.epoch.to_string().into()),
         ];
-        for (number, prefix) in package.prefixes.iter().enumerate() {
+        for (number, prefix) in prefixes.iter().enumerate() {
             env.push((format!("RPM_INSTALL_PREFIX{number}").into(), prefix.into()));
             if number == 0 {
                 env.push(("RPM_INSTALL_PREFIX".into(), prefix.into()));
@@ -66,13 +69,13 @@ impl Tools<'_> {
             if self.tree.get("/usr/lib/rpm/rpmrc").is_none() {
                 env.push(("RPM_CONFIGDIR".into(), format!("{LUA}/usr/lib/rpm").into()));
             }
-            content = Some(lua_script(step, package));
+            content = Some(lua_script(step, prefixes));
         }
         // A program that runs alone gets no arguments.
         if content.is_some() {
             argv.push(SCRIPT.into());
             if !step.script.is_lua() {
-                argv.extend(step.arguments.iter().map(|number| number.to_string().into()));
+                argv.extend(step.arguments.iter().map(Into::into));
             }
         }
         let input = step.input.iter().flat_map(|path| [path.as_bytes(), b"\n"].concat()).collect();
@@ -116,16 +119,17 @@ impl Tools<'_> {
 
 /// A script with what rpm sets up before it: `runLuaScript` of `lib/rpmscript.c`. All of it is on the first line, so that messages
 /// name the right one.
-fn lua_script(step: &Step<'_>, package: &Package) -> Vec<u8> {
+fn lua_script(step: &Step<'_>, prefixes: &[String]) -> Vec<u8> {
     let text = |text: &str| format!("[==[{text}]==]");
     let mut head = String::from("local opt, arg = {}, {'<lua>'");
+    // Those of packages, the only ones in Lua, are numbers.
     step.arguments.iter().for_each(|number| head.push_str(&format!(", {number}")));
     head.push_str("} ");
     if !step.input.is_empty() {
         head.push_str("rpm.next_file = function() return io.read() end ");
     }
-    if !package.prefixes.is_empty() {
-        let prefixes: Vec<_> = package.prefixes.iter().map(|prefix| text(prefix)).collect();
+    if !prefixes.is_empty() {
+        let prefixes: Vec<_> = prefixes.iter().map(|prefix| text(prefix)).collect();
         head.push_str(&format!("RPM_INSTALL_PREFIX = {{{}}} ", prefixes.join(", ")));
     }
     [head.as_bytes(), step.script.body.as_deref().unwrap_or_default()].concat()

@@ -7,7 +7,7 @@ use bedplate_sandbox::Violation;
 use bedplate_tree::TreePath;
 
 use crate::command::{SCRIPT, Tools};
-use crate::{Step, StepKind};
+use crate::{Owner, Step};
 
 /// How many lines of output an error shows.
 const LINES: usize = 30;
@@ -15,10 +15,10 @@ const LINES: usize = 30;
 /// A script that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The package that has the script: its full name.
-    pub package: String,
-    /// Which of its scripts.
-    pub kind: StepKind,
+    /// Which script: `%post of NAME-VERSION-RELEASE.ARCH`.
+    pub script_name: String,
+    /// Its place among the steps of the plan.
+    pub step: usize,
     /// The package that set a trigger off.
     pub cause: Option<String>,
     /// Interpreter and arguments, as one can paste them.
@@ -39,7 +39,7 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.kind.name(), self.package)?;
+        write!(f, "{}", self.script_name)?;
         if let Some(cause) = &self.cause {
             write!(f, ", set off by {cause},")?;
         }
@@ -74,20 +74,30 @@ pub(crate) struct Ended {
 
 impl Failure {
     /// What is to be said of a step that failed.
-    pub(crate) fn of(step: &Step<'_>, tools: &Tools<'_>, end: Ended, output: Tail, violations: &[Violation]) -> Self {
+    pub(crate) fn of(
+        (place, step): (usize, &Step<'_>),
+        tools: &Tools<'_>,
+        end: Ended,
+        output: Tail,
+        violations: &[Violation],
+    ) -> Self {
         let script = step.script.text().into_owned();
         let mut command = step.script.program.join(" ");
         if step.script.body.is_some() {
             command.push_str(&format!(" {SCRIPT}"));
-            step.arguments.iter().for_each(|number| command.push_str(&format!(" {number}")));
+            step.arguments.iter().for_each(|argument| command.push_str(&format!(" {}", quoted(argument))));
         }
         let hint = if !end.was_started {
             let interpreter = step.script.program.first().map(String::as_str).unwrap_or_default();
             let found = interpreter.parse::<TreePath>().ok().and_then(|path| tools.tree.resolve(&path));
             match found.filter(|path| tools.tree.get(path.as_str()).is_some()) {
-                None => Some(format!(
-                    "`{interpreter}` is in no package of the image: install one that has it, or leave the package out"
-                )),
+                None => {
+                    let other = match step.owner {
+                        Owner::Package(_) => "leave the package out",
+                        Owner::Config(_) => "name another interpreter",
+                    };
+                    Some(format!("`{interpreter}` is in no package of the image: install one that has it, or {other}"))
+                }
                 Some(_) => Some("the program is there: is its own interpreter, or the loader of its libraries?".into()),
             }
         } else if let Some(violation) = violations.first() {
@@ -100,8 +110,8 @@ impl Failure {
         let lines: Vec<String> = output.lines.into();
         let shown = lines.len().saturating_sub(LINES);
         Self {
-            package: tools.packages[step.package].nevra.to_string(),
-            kind: step.kind,
+            script_name: step.title(tools.packages),
+            step: place,
             cause: step.cause.map(|cause| tools.packages[cause].nevra.to_string()),
             command,
             end: end.text,
@@ -111,6 +121,16 @@ impl Failure {
             omitted: output.omitted + shown,
             hint,
         }
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -157,6 +177,15 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_quoted_for_the_shell() {
+        for (word, expected) in
+            [("1", "1"), ("--all=/x", "--all=/x"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$x", "'$x'")]
+        {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 
     #[test]
     fn messages_name_lines() {

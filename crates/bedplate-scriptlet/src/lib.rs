@@ -29,7 +29,7 @@ pub use failure::Failure;
 pub use native::{Native, classify};
 pub use order::order;
 pub use package::{File, Package, Script, ScriptKind, Triggers, Wish};
-pub use plan::{Step, StepKind, plan};
+pub use plan::{Owner, Step, StepKind, plan};
 pub use run::{Done, Ran, Record, RunOptions, run};
 
 /// The rpm that is followed, where versions differ.

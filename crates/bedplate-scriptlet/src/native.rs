@@ -51,7 +51,7 @@ impl Native {
 ///
 /// It is exact: a script of which one word is not known is not recognised.
 #[must_use]
-pub fn classify(script: &Script, arguments: &[usize]) -> Option<BTreeSet<Native>> {
+pub fn classify(script: &Script, arguments: &[String]) -> Option<BTreeSet<Native>> {
     let words: Vec<&str> = script.program.iter().map(String::as_str).collect();
     let text = std::str::from_utf8(script.body.as_deref().unwrap_or_default()).ok()?;
     match words[..] {
@@ -134,7 +134,8 @@ mod tests {
             body: body.map(|body| body.as_bytes().to_vec()),
             flags: 0,
         };
-        classify(&script, arguments).map(|all| all.into_iter().map(Native::name).collect())
+        let arguments: Vec<String> = arguments.iter().map(usize::to_string).collect();
+        classify(&script, &arguments).map(|all| all.into_iter().map(Native::name).collect())
     }
 
     #[test]

@@ -12,12 +12,12 @@
 //! database. What looks odd below is odd there.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bedplate_model::Sense;
 
 use crate::links::Links;
-use crate::{Package, Rpm, Script, ScriptKind, Triggers};
+use crate::{Native, Package, Rpm, Script, ScriptKind, Triggers, classify};
 
 /// From this priority on, file triggers run before `%post`.
 const EARLY: u32 = 10_000;
@@ -25,25 +25,47 @@ const EARLY: u32 = 10_000;
 /// A script that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step<'a> {
-    /// Whose script it is: a place in the list of packages.
-    pub package: usize,
+    /// Whose script it is.
+    pub owner: Owner<'a>,
     /// Which of its scripts.
     pub kind: StepKind,
     /// The script.
     pub script: &'a Script,
-    /// `$1` and `$2`: how many packages of its name there are, and for triggers how many of the one that set it off.
-    pub arguments: Vec<usize>,
+    /// `$1`, `$2` and so on. Scripts of packages get numbers: how many packages of its name there are, and for triggers how many of
+    /// the one that set it off.
+    pub arguments: Vec<String>,
     /// The package that set a trigger off, if it is one.
     pub cause: Option<usize>,
     /// Paths on standard input: file triggers get those that set them off.
     pub input: Vec<&'a str>,
 }
 
+/// Whose a script is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// A package's: its place in the list of packages.
+    Package(usize),
+    /// An image config's, which calls it so.
+    Config(&'a str),
+}
+
 impl Step<'_> {
-    /// `%post of NAME-VERSION-RELEASE.ARCH`
+    /// ``%post of NAME-VERSION-RELEASE.ARCH``, ``script `NAME` ``
     #[must_use]
     pub fn title(&self, packages: &[Package]) -> String {
-        format!("{} of {}", self.kind.name(), packages[self.package].nevra)
+        match self.owner {
+            Owner::Package(package) => format!("{} of {}", self.kind.name(), packages[package].nevra),
+            Owner::Config(name) => format!("{} `{name}`", self.kind.name()),
+        }
+    }
+
+    /// What is done for the whole image instead of a run ([`classify`]). What a config says is always run: it comes after that.
+    #[must_use]
+    pub fn natives(&self) -> Option<BTreeSet<Native>> {
+        match self.owner {
+            Owner::Package(_) => classify(self.script, &self.arguments),
+            Owner::Config(_) => None,
+        }
     }
 }
 
@@ -52,6 +74,8 @@ impl Step<'_> {
 pub enum StepKind {
     /// A script of its package.
     Script(ScriptKind),
+    /// A script of an image config.
+    Config,
     /// `%triggerprein`: before another package.
     TriggerPrein,
     /// `%triggerin`: after another package.
@@ -68,6 +92,7 @@ impl StepKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Script(kind) => kind.name(),
+            Self::Config => "script",
             Self::TriggerPrein => "%triggerprein",
             Self::TriggerIn => "%triggerin",
             Self::FileTriggerIn => "%filetriggerin",
@@ -145,8 +170,8 @@ impl<'a> Plan<'a> {
     fn script(&mut self, package: usize, kind: ScriptKind, argument: usize) {
         if let Some(script) = self.packages[package].scripts.get(&kind) {
             let kind = StepKind::Script(kind);
-            let arguments = vec![argument];
-            self.steps.push(Step { package, kind, script, arguments, cause: None, input: Vec::new() });
+            let (owner, arguments) = (Owner::Package(package), vec![argument.to_string()]);
+            self.steps.push(Step { owner, kind, script, arguments, cause: None, input: Vec::new() });
         }
     }
 
@@ -204,10 +229,10 @@ impl<'a> Plan<'a> {
         }
         done.push(Some(index));
         self.steps.push(Step {
-            package: owner,
+            owner: Owner::Package(owner),
             kind,
             script: &triggers.scripts[index as usize],
-            arguments: vec![self.count(owner), arrived],
+            arguments: vec![self.count(owner).to_string(), arrived.to_string()],
             cause: Some(source),
             input: Vec::new(),
         });
@@ -274,8 +299,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn numbers(&self, own: usize, other: Option<usize>) -> Vec<usize> {
-        if self.rpm >= Rpm::V4_20 { [own].into_iter().chain(other).collect() } else { vec![0] }
+    fn numbers(&self, own: usize, other: Option<usize>) -> Vec<String> {
+        let numbers = if self.rpm >= Rpm::V4_20 { [own].into_iter().chain(other).collect() } else { vec![0] };
+        numbers.iter().map(usize::to_string).collect()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two callers compute all of it in different ways")]
@@ -285,14 +311,15 @@ impl<'a> Plan<'a> {
         kind: StepKind,
         triggers: &'a Triggers,
         script: u32,
-        arguments: Vec<usize>,
+        arguments: Vec<String>,
         cause: Option<usize>,
         input: Vec<&'a str>,
     ) {
         if input.is_empty() {
             return;
         }
-        self.steps.push(Step { package, kind, script: &triggers.scripts[script as usize], arguments, cause, input });
+        let owner = Owner::Package(package);
+        self.steps.push(Step { owner, kind, script: &triggers.scripts[script as usize], arguments, cause, input });
     }
 }
 

@@ -19,7 +19,7 @@ use crate::changes::{self, Change};
 use crate::command::Tools;
 use crate::failure::{Ended, Tail};
 use crate::memo::{self, Memo};
-use crate::{Failure, Native, Package, ScriptError, Step, classify, materialise};
+use crate::{Failure, Native, Package, ScriptError, Step, materialise};
 
 /// What a run needs besides the scripts.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ pub fn run(
     // The steps that are run, and their places in the plan.
     let (mut places, mut runs) = (Vec::new(), Vec::new());
     for (place, step) in steps.iter().enumerate() {
-        let done = match classify(step.script, &step.arguments) {
+        let done = match step.natives() {
             Some(natives) => {
                 ran.natives.extend(&natives);
                 Done::Native(natives)
@@ -174,7 +174,7 @@ pub fn run(
     };
     if let Some(end) = end {
         let at = at.min(places.len() - 1);
-        let failure = Failure::of(runs[at], &tools, end, outputs.swap_remove(at), &outcome.violations);
+        let failure = Failure::of((places[at], runs[at]), &tools, end, outputs.swap_remove(at), &outcome.violations);
         return Err(ScriptError::Failed(Box::new(failure)));
     }
     let output: Vec<Vec<String>> = outputs.into_iter().map(Tail::into_lines).collect();

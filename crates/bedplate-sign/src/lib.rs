@@ -1,4 +1,4 @@
-//! OpenPGP signatures: the only crate with OpenPGP in it.
+//! Signatures: OpenPGP, which no other crate has, and bare ones of keys with X.509 certificates.
 //!
 //! ```text
 //! files of keys ──Keyring::add──▶ Keyring ──┐
@@ -8,12 +8,15 @@
 //!                    │ digest  ▲ raw signature
 //!                    ▼         │
 //!                      Signer: FileKey, later tokens and services
+//!
+//! digest ──CertificateSigner: CertificateKey, later tokens and services──▶ bare signature
 //! ```
 //!
 //! Whoever is in a keyring is trusted; there is no web of trust. The time is an input, and signatures are deterministic: the
 //! same key, data and time give the same bytes.
 
 mod certificate;
+mod certificate_key;
 mod file_key;
 mod keyring;
 mod moment;
@@ -21,6 +24,7 @@ mod public_key;
 mod sign;
 mod verify;
 
+pub use certificate_key::{CertificateKey, CertificateKeyError, CertificateSigner};
 pub use file_key::{FileKey, KeyError};
 pub use keyring::{Keyring, KeyringError};
 pub use public_key::PublicKey;

@@ -32,6 +32,16 @@ pub struct Overlay {
     pub mode: u16,
 }
 
+/// A folder of a read-only root in whose place a writable copy is mounted. It is copied when no copy is there yet; an update of the
+/// image does not change the copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedFolder {
+    /// The folder of the image.
+    pub at: TreePath,
+    /// The folder of a writable file system that keeps the copy; none: it is kept in memory, and made anew at each start.
+    pub kept: Option<TreePath>,
+}
+
 /// Who makes the folders of overlays.
 const PREPARE: &str = "bedplate-overlays.service";
 const FOLDERS: &str = "/usr/lib/bedplate/overlays.conf";
@@ -40,6 +50,7 @@ pub(super) fn add(
     files: &mut Collector<'_>,
     mounts: &[EarlyMount],
     overlays: &[Overlay],
+    copies: &[CopiedFolder],
 ) -> Result<(), InitramfsError> {
     let mut folders = String::new();
     for mount in mounts {
@@ -75,7 +86,50 @@ pub(super) fn add(
         );
         files.make(&format!("/etc/systemd/system/{PREPARE}"), 0o644, unit)?;
     }
+    for copied in copies {
+        add_copy(files, copied)?;
+    }
     Ok(())
+}
+
+/// A copy that was cut short (by a loss of power) is begun again: it counts when the file behind it is there.
+///
+/// ```text
+/// KEPT/copy/           what is mounted
+/// KEPT/is-complete     made when all was copied
+/// ```
+fn add_copy(files: &mut Collector<'_>, copied: &CopiedFolder) -> Result<(), InitramfsError> {
+    let at = &copied.at;
+    let keep = match &copied.kept {
+        Some(kept) => format!("/sysroot{kept}"),
+        None => format!("/run/bedplate/copy{at}"),
+    };
+    let name = format!("bedplate-copy-{}", escaped(at.as_str()));
+    files.require("/usr/bin/systemd-tmpfiles", "copies of folders of the image")?;
+    // What is copied has to be on the disk before it counts. Few images lack this, and then the system writes it a little later.
+    files.take("/usr/bin/sync")?;
+    let (copy, complete) = (format!("{keep}/copy"), format!("{keep}/is-complete"));
+    let mut commands = String::new();
+    for (step, option, lines) in [
+        ("remove", "--remove", format!("R {copy}\n")),
+        ("copy", "--create", format!("d {keep} 0755 root root\nC {copy} - - - - /sysroot{at}\n")),
+        ("complete", "--create", format!("f {complete} 0644 root root\n")),
+    ] {
+        let file = format!("/usr/lib/bedplate/copy{at}/{step}.conf");
+        if step == "complete" {
+            commands.push_str("ExecStart=-/usr/bin/sync\n");
+        }
+        commands.push_str(&format!("ExecStart=/usr/bin/systemd-tmpfiles {option} {file}\n"));
+        files.make(&file, 0o644, lines)?;
+    }
+    let unit = format!(
+        "[Unit]\nDescription=Copy of {at} of the image\nDefaultDependencies=no\nRequires=initrd-root-fs.target\n\
+         After=initrd-root-fs.target\nRequiresMountsFor={keep}\nConditionPathExists=!{complete}\n\n\
+         [Service]\nType=oneshot\nRemainAfterExit=yes\n{commands}"
+    );
+    files.make(&format!("/etc/systemd/system/{name}.service"), 0o644, unit)?;
+    let order = format!("Requires={name}.service\nAfter={name}.service\nRequiresMountsFor={keep}\n");
+    add_mount(files, at, &copy, "none", "bind", &order)
 }
 
 fn add_mount(
@@ -100,6 +154,11 @@ fn add_mount(
 
 /// The name of the mount unit for a path, as `systemd-escape --path --suffix=mount` gives it.
 fn unit_name(path: &str) -> String {
+    escaped(path) + ".mount"
+}
+
+/// A path as a part of the name of a unit.
+fn escaped(path: &str) -> String {
     let mut name = String::new();
     for (at, byte) in path.trim_matches('/').bytes().enumerate() {
         match byte {
@@ -109,7 +168,7 @@ fn unit_name(path: &str) -> String {
             _ => name.push_str(&format!("\\x{byte:02x}")),
         }
     }
-    name + ".mount"
+    name
 }
 
 #[cfg(test)]

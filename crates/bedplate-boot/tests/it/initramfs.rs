@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bedplate_boot::{
-    EarlyMount, Initramfs, InitramfsError, InitramfsRequest, Missing, Overlay, Verity, WantedModule, initramfs,
+    CopiedFolder, EarlyMount, Initramfs, InitramfsError, InitramfsRequest, Missing, Overlay, Verity, WantedModule,
+    initramfs,
 };
 use bedplate_cas::Store;
 use bedplate_tree::{Entry, FileTree, Kind, TreePath};
@@ -110,6 +111,7 @@ fn request<'a>(modules: &'a [WantedModule], mounts: &'a [EarlyMount], overlays: 
         check: &["ext4"],
         mounts,
         overlays,
+        copies: &[],
         files: &[],
         compression: 3,
     }
@@ -195,6 +197,66 @@ fn programs_start_and_modules_are_found_in_it() {
     assert_eq!(show("fs-inside"), ["builtin inside"]);
     let all: BTreeSet<&str> = made.files.iter().map(|(path, _)| path.name()).collect();
     assert!(!all.contains("unwanted.ko"));
+}
+
+#[test]
+fn copied_folders_are_made_whole_and_mounted_from_where_they_are_kept() {
+    let world = World::new();
+    let mut image = Image::new(&world.store);
+    image.add_modules(&world);
+    image.file("/usr/bin/sync", 0o755, &std::fs::read("/usr/bin/sync").unwrap());
+    let (mounts, _) = early();
+    let copies = [
+        CopiedFolder { at: path("/etc"), kept: Some(path("/var/lib/copies/etc")) },
+        CopiedFolder { at: path("/var/my-data"), kept: None },
+    ];
+    let modules = wanted();
+    let made = make(&mut image, &InitramfsRequest { copies: &copies, ..request(&modules, &mounts, &[]) });
+    let (packed, root) = (world.write("initramfs", &made.bytes), world.path("root"));
+    std::fs::create_dir(&root).unwrap();
+    let plain = world.write("initramfs.cpio", zstd::decode_all(made.bytes.as_slice()).unwrap());
+    run("cpio", &[&"-idm", &"--quiet", &"-F", &plain], &root);
+    drop(packed);
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let units = "etc/systemd/system";
+    let service = read(&format!("{units}/bedplate-copy-etc.service"));
+    for line in [
+        "RequiresMountsFor=/sysroot/var/lib/copies/etc\n",
+        "ConditionPathExists=!/sysroot/var/lib/copies/etc/is-complete\n",
+    ] {
+        assert!(service.contains(line), "{service}");
+    }
+    let mount = read(&format!("{units}/sysroot-etc.mount"));
+    assert!(
+        mount.contains("What=/sysroot/var/lib/copies/etc/copy\nWhere=/sysroot/etc\nType=none\nOptions=bind\n"),
+        "{mount}"
+    );
+    assert!(mount.contains("Requires=bedplate-copy-etc.service\nAfter=bedplate-copy-etc.service\n"), "{mount}");
+    let other = read(&format!("{units}/sysroot-var-my\\x2ddata.mount"));
+    assert!(other.contains("What=/run/bedplate/copy/var/my-data/copy\n"), "{other}");
+
+    // What the service does, with this machine's systemd-tmpfiles: a copy that was cut short is begun again, a whole one is left alone.
+    let image_root = world.path("image");
+    std::fs::create_dir_all(image_root.join("sysroot/etc/deep")).unwrap();
+    std::fs::create_dir_all(image_root.join("sysroot/var/lib/copies/etc/copy/half")).unwrap();
+    std::fs::write(image_root.join("sysroot/etc/deep/file"), "text").unwrap();
+    std::os::unix::fs::symlink("deep/file", image_root.join("sysroot/etc/link")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+    std::fs::set_permissions(image_root.join("sysroot/etc/deep/file"), mode).unwrap();
+    let commands: Vec<&str> = service.lines().filter_map(|line| line.strip_prefix("ExecStart=")).collect();
+    assert_eq!(commands.len(), 4, "{service}");
+    for command in commands.iter().filter(|command| !command.starts_with('-')) {
+        let [_, option, file] = command.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let lines =
+            read(file.trim_start_matches('/')).replace("/sysroot", &format!("{}/sysroot", image_root.display()));
+        let file = world.write("lines.conf", lines);
+        run("systemd-tmpfiles", &[&option, &file], &root);
+    }
+    let copy = image_root.join("sysroot/var/lib/copies/etc");
+    assert!(copy.join("is-complete").is_file() && !copy.join("copy/half").exists());
+    assert_eq!(std::fs::read_to_string(copy.join("copy/link")).unwrap(), "text");
+    let mode = std::os::unix::fs::MetadataExt::mode(&copy.join("copy/deep/file").metadata().unwrap());
+    assert_eq!(mode & 0o7777, 0o640);
 }
 
 #[test]

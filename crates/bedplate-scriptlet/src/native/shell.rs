@@ -23,7 +23,7 @@ enum Token {
 }
 
 /// What a script does, if all of it is known.
-pub(super) fn classify(text: &str, arguments: &[usize]) -> Option<BTreeSet<Native>> {
+pub(super) fn classify(text: &str, arguments: &[String]) -> Option<BTreeSet<Native>> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, arguments };
     let found = parser.list()?;
@@ -41,7 +41,7 @@ fn both(one: Known, other: Known) -> Known {
 
 struct Parser<'t> {
     tokens: &'t [Token],
-    arguments: &'t [usize],
+    arguments: &'t [String],
 }
 
 impl Parser<'_> {
@@ -142,7 +142,7 @@ impl Parser<'_> {
         match *words {
             ["-e" | "-f" | "-x" | "-d" | "-r" | "-s", path] if path.starts_with('/') => Some(None),
             ["$1", operator, number] => {
-                let (own, number) = (*self.arguments.first()?, number.parse::<usize>().ok()?);
+                let (own, number) = (self.arguments.first()?.parse::<usize>().ok()?, number.parse::<usize>().ok()?);
                 Some(Some(match operator {
                     "-eq" | "=" | "==" => own == number,
                     "-ne" | "!=" => own != number,

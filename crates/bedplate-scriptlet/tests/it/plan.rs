@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bedplate_scriptlet::{Package, Rpm, order, plan};
+use bedplate_scriptlet::{Owner, Package, Rpm, order, plan};
 
 use crate::support::{Dice, build, files, host_rpm, read, run};
 use crate::tree::bare_root;
@@ -183,22 +183,23 @@ fn several_packages_of_one_name_are_counted() {
     let steps = plan(&packages, &[0, 1, 2], Rpm::V4_20);
     let of_files: Vec<_> = steps.iter().filter(|step| step.kind.name().contains("filetrigger")).collect();
     let found: Vec<_> =
-        of_files.iter().map(|step| (step.package, step.cause, step.arguments.as_slice(), step.input.len())).collect();
+        of_files.iter().map(|step| (step.owner, step.cause, step.arguments.join(" "), step.input.len())).collect();
     assert_eq!(
         found,
         [
-            (0, Some(0), &[1, 1][..], 1),
-            (0, Some(1), &[2, 2], 1),
-            (1, Some(1), &[2, 2], 1),
-            (1, Some(0), &[2, 2], 1),
-            (0, Some(2), &[3, 3], 1),
-            (1, Some(2), &[3, 3], 1),
-            (2, Some(2), &[3, 3], 1),
-            (2, Some(0), &[3, 3], 2),
-            (0, Some(0), &[3], 3),
-            (1, Some(0), &[3], 3),
-            (2, Some(0), &[3], 3),
+            (0, Some(0), "1 1", 1),
+            (0, Some(1), "2 2", 1),
+            (1, Some(1), "2 2", 1),
+            (1, Some(0), "2 2", 1),
+            (0, Some(2), "3 3", 1),
+            (1, Some(2), "3 3", 1),
+            (2, Some(2), "3 3", 1),
+            (2, Some(0), "3 3", 2),
+            (0, Some(0), "3", 3),
+            (1, Some(0), "3", 3),
+            (2, Some(0), "3", 3),
         ]
+        .map(|(owner, cause, arguments, input)| (Owner::Package(owner), cause, arguments.to_owned(), input))
     );
 }
 

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use bedplate_cas::Store;
 use bedplate_sandbox::Helper;
-use bedplate_scriptlet::{Done, Package, Ran, RunOptions, ScriptError, order, plan, run as run_scripts};
+use bedplate_scriptlet::{
+    Done, Owner, Package, Ran, RunOptions, Script, ScriptError, Step, StepKind, order, plan, run as run_scripts,
+};
 use bedplate_tree::{FileTree, Kind};
 
 use crate::plan::spec as random_spec;
@@ -231,6 +233,38 @@ fn a_script_that_fails_is_named_with_its_place_and_output() {
     ] {
         assert_eq!(failure(name, scripts).to_string(), expected, "{name}");
     }
+}
+
+#[test]
+fn scripts_of_a_config_get_its_words_and_are_always_run() {
+    let files = files(&build(&spec("plain", "%files\n")));
+    let (_folder, store) = store();
+    let mut tree = tree_of(&files, &store);
+    let script = |body: &str| Script { program: vec!["/bin/sh".into()], body: Some(body.into()), flags: 0 };
+    let step = |script, arguments: &[&str]| Step {
+        owner: Owner::Config("words"),
+        kind: StepKind::Config,
+        script,
+        arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+        cause: None,
+        input: Vec::new(),
+    };
+    // A package's script that only does this is not run.
+    let (words, native) = (script("for word; do echo \"<$word>\"; done\n"), script(":\n"));
+    let steps = [step(&words, &["--all", "two words", "", "it's"]), step(&native, &[])];
+    let ran = run_scripts(&mut tree, &[], &steps, &store, &options(), &mut |_, _| {}).unwrap();
+    let log = "script `words`: run\n  | <--all>\n  | <two words>\n  | <>\n  | <it's>\nscript `words`: run\n";
+    assert_eq!(ran.log(), log);
+    let bad = script("exit 4\n");
+    let steps = [step(&native, &[]), step(&bad, &["a b"])];
+    let Err(ScriptError::Failed(failure)) = run_scripts(&mut tree, &[], &steps, &store, &options(), &mut |_, _| {})
+    else {
+        panic!("it does not fail");
+    };
+    assert_eq!(failure.step, 1);
+    let text =
+        "script `words` failed: exit status 4\n  command: /bin/sh /var/tmp/rpm-tmp.script 'a b'\n  it printed nothing";
+    assert_eq!(failure.to_string(), text);
 }
 
 #[test]

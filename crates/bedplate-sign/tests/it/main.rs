@@ -1,5 +1,7 @@
 //! Signatures that gpg made, kept in `tests/data` and made in the test; keys and signatures of ours, which gpg reads.
 
+mod certificate_key;
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -21,6 +21,12 @@ pub(crate) struct ImageBuildArgs {
     /// above the folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Vec<PathBuf>,
+    /// The secret key that signs root hashes of partitions with `verity = "signed"` (PEM, RSA or ECDSA, without a passphrase)
+    #[arg(long, value_name = "FILE", requires = "verity_certificate")]
+    pub(crate) verity_key: Option<PathBuf>,
+    /// The certificate (X.509, PEM) of that key
+    #[arg(long, value_name = "FILE", requires = "verity_key")]
+    pub(crate) verity_certificate: Option<PathBuf>,
     /// Folder for the image
     #[arg(long, value_name = "DIR", default_value = "out/images")]
     pub(crate) output: PathBuf,

@@ -147,7 +147,8 @@ fn an_image_is_the_same_on_another_path_day_and_number_of_processors() {
     let again = world_with_its_own_store();
     let plain = fs::read_to_string(world.env.path().join("plain.toml")).unwrap();
     let own = format!("{plain}\n[[file]]\npath = \"/etc/own\"\ncontent = \"{}\"\n", text(world.env.path()));
-    world.env.write("plain.toml", own);
+    let script = "name = \"words\"\ncontent = 'echo \"$2\" > /etc/words'\narguments = [\"--all\", \"two words\"]\n";
+    world.env.write("plain.toml", format!("{own}\n[[script]]\n{script}"));
     compose(&world, "plain.toml", "one", &["--format", FORMATS]).exits(0);
     for name in ["base.toml", "plain.toml"] {
         again.env.write(name, fs::read(world.env.path().join(name)).unwrap());
@@ -173,8 +174,75 @@ fn an_image_is_the_same_on_another_path_day_and_number_of_processors() {
         let name = format!("test-plain-1.{end}");
         likes("cmp", &[text(&one.join(&name)), text(&two.join(&name))]);
     }
+    let tar = one.join("test-plain-1.tar");
+    assert_eq!(likes("tar", &["-xOf", text(&tar), "--wildcards", "*etc/words"]), "two words\n");
+    let bad =
+        "version = 1\nname = \"bad\"\ninherit = \"plain.toml\"\n[[script]]\nname = \"bad\"\ncontent = \"exit 3\"\n";
+    world.env.write("bad.toml", bad);
+    let failed = compose(&world, "bad.toml", "none", &["--format", "tar"]).exits(1);
+    let failed = failed.says("error[script-failed]: script `bad` failed: exit status 3").says("bad.toml:5:8");
+    failed.says("command: /bin/sh /var/tmp/rpm-tmp.script\n");
     // The lock says what was taken.
     likes("cmp", &[text(&world.env.path().join("plain.lock")), text(&again.env.path().join("plain.lock"))]);
+}
+
+#[test]
+fn root_hashes_are_signed_and_nothing_else_depends_on_the_key() {
+    let world = test_image();
+    let (env, at) = (&world.env, |name: &str| world.env.path().join(name));
+    let verity = fs::read_to_string(at("verity.toml")).unwrap();
+    env.write("verity.toml", verity.replace("verity = \"hash\"", "verity = \"signed\""));
+    let raw = ["--format", "raw"];
+    compose(&world, "verity.toml", "none", &raw).exits(2).says("error[no-verity-key]").says("verity.toml:17:10");
+    assert!(!at("none").exists());
+    for (name, kind) in [("rsa", "rsa:2048"), ("ecdsa", "ec:p256.pem")] {
+        likes("openssl", &["ecparam", "-name", "prime256v1", "-out", text(&at("p256.pem"))]);
+        let kind = kind.replace("p256.pem", text(&at("p256.pem")));
+        let (key, certificate) = (at(&format!("{name}.key")), at(&format!("{name}.pem")));
+        let subject = format!("/CN={name}");
+        let files = ["-keyout", text(&key), "-out", text(&certificate)];
+        let request = ["req", "-x509", "-nodes", "-days", "9", "-subj", &subject, "-newkey", &kind];
+        likes("openssl", &[&request[..], &files].concat());
+        let keys = ["--verity-key", text(&key), "--verity-certificate", text(&certificate)];
+        compose(&world, "verity.toml", name, &[&raw[..], &keys].concat()).exits(0);
+
+        // What systemd reads, and what openssl says of it.
+        let disk = at(name).join("test-verity-1.raw");
+        let manifest = manifest(&at(name), "test-verity-1");
+        let content = fs::read(partition(&disk, &manifest, "root-verity-sig")).unwrap();
+        let json: Value = serde_json::from_slice(content.split(|byte| *byte == 0).next().unwrap()).unwrap();
+        let hash = manifest["partitions"][1]["root_hash"].as_str().unwrap();
+        assert_eq!(json["rootHash"], hash);
+        assert_eq!(json["certificateFingerprint"], manifest["partitions"][3]["signed_by"]);
+        env.write("hash", hash);
+        env.write("signature.base64", json["signature"].as_str().unwrap());
+        let (hash, coded, signature) = (at("hash"), at("signature.base64"), at("signature"));
+        likes("openssl", &["base64", "-d", "-A", "-in", text(&coded), "-out", text(&signature)]);
+        let verify = ["smime", "-verify", "-binary", "-purpose", "any", "-out", "/dev/null", "-inform", "DER", "-in"];
+        let files = [text(&signature), "-content", text(&hash), "-CAfile", text(&certificate)];
+        assert!(likes("openssl", &[&verify[..], &files].concat()).contains("successful"));
+        // Behind its hash tree, with the type of the Discoverable Partitions Specification.
+        let shown = likes("sgdisk", &["--info=4", text(&disk)]);
+        assert!(shown.contains("41092B05-9FC8-4523-994F-2DEF0408B176"), "{shown}");
+        let shown = env.run(&["image", "inspect", &format!("{name}/test-verity-1.raw")]).exits(0).stdout;
+        assert!(
+            shown.contains(&format!(", signed by {}", json["certificateFingerprint"].as_str().unwrap())),
+            "{shown}"
+        );
+    }
+    // The two keys: all bytes but those of the signature are the same.
+    let [rsa, ecdsa] = ["rsa", "ecdsa"].map(|name| {
+        let place = &manifest(&at(name), "test-verity-1")["partitions"][3];
+        let (offset, size) = (place["offset"].as_u64().unwrap() as usize, place["size"].as_u64().unwrap() as usize);
+        let mut bytes = fs::read(at(name).join("test-verity-1.raw")).unwrap();
+        let signature: Vec<u8> = bytes.splice(offset..offset + size, []).collect();
+        (bytes, signature)
+    });
+    assert!(rsa.0 == ecdsa.0 && rsa.1 != ecdsa.1);
+    let missing = ["--verity-key", "rsa.key", "--verity-certificate", "ecdsa.pem"];
+    compose(&world, "verity.toml", "none", &missing)
+        .exits(2)
+        .says("ecdsa.pem is not the certificate of the key in rsa.key");
 }
 
 /// Boots an image; the texts are expected on its console.

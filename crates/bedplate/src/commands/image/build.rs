@@ -16,6 +16,7 @@ use bedplate_engine::KEY_FILE;
 use bedplate_image_config::{ImageConfig, OutputFormat, Repository};
 use bedplate_sandbox::{Cancel, Helper};
 use bedplate_seed::SeedRoots;
+use bedplate_sign::{CertificateKey, CertificateSigner};
 use bedplate_solve::{Item, Lock};
 
 use crate::cli::ImageBuildArgs;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &ImageBuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     }
     let keys = places.iter().map(|place| Keys::of_files(&place.keys)).collect::<Result<Vec<_>, _>>()?;
     let packages: Vec<PackageSource<'_>> = places.iter().zip(&keys).map(|(place, keys)| place.source(keys)).collect();
+    let verity_key = verity_key(args)?;
     let wanted = wanted(&config)?;
     let selection = match select(&packages, &wanted, lock.as_ref()) {
         Ok(selection) => selection,
@@ -74,6 +76,7 @@ pub(crate) fn run(args: &ImageBuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
         store: &store,
         helper: &Helper::default(),
         cancel: &cancel,
+        verity_signer: verity_key.as_ref().map(|key| key as &dyn CertificateSigner),
         seed: &seed,
         epoch: epoch(&selection)?,
         formats: &formats,
@@ -192,6 +195,16 @@ fn key_near(folder: &Path) -> Result<PathBuf, Failure> {
     found.ok_or_else(|| {
         Failure::input(format!("there is no key for the packages of {}", folder.display()))
             .hint("name the file with the public key: `--key FILE`")
+    })
+}
+
+/// The key that signs root hashes, if one is named.
+fn verity_key(args: &ImageBuildArgs) -> Result<Option<CertificateKey>, Failure> {
+    let (Some(key), Some(certificate)) = (&args.verity_key, &args.verity_certificate) else { return Ok(None) };
+    CertificateKey::load(key, certificate).map(Some).map_err(|error| Failure {
+        category: error.category(),
+        message: error.to_string(),
+        hint: error.hint().map(str::to_owned),
     })
 }
 
@@ -321,6 +334,7 @@ fn refused(error: ComposeError, sources: &Sources, ui: &Ui) -> Failure {
         ComposeError::Mistakes(found) | ComposeError::Selection(SelectionError::Wanted(found)) => {
             ui.diagnostics(found, sources);
         }
+        ComposeError::ConfigScript(found) => ui.diagnostics(std::slice::from_ref(&**found), sources),
         ComposeError::Untrusted(findings) | ComposeError::Selection(SelectionError::Repositories(findings)) => {
             repo::report(&findings.all, ui);
             let message = format!("packages cannot be used: {}", repo::count(&findings.all));

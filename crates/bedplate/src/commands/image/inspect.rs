@@ -101,6 +101,7 @@ fn text(image: &Described, table: Option<&PartitionTable>, all: bool) -> String 
             let used = one.used.map_or_else(String::new, |used| format!(", {} used", show_bytes(used)));
             let mount = one.mount.as_deref().unwrap_or("-");
             let hash = one.root_hash.as_ref().map_or_else(String::new, |hash| format!(", root hash {hash}"));
+            let signed = one.signed_by.as_ref().map_or_else(String::new, |print| format!(", signed by {print}"));
             let is_there = table.is_none_or(|table| {
                 table
                     .partitions
@@ -109,7 +110,7 @@ fn text(image: &Described, table: Option<&PartitionTable>, all: bool) -> String 
             });
             let differs = if is_there { "" } else { " (the disk has another one here)" };
             out.push_str(&format!(
-                "  {:<16} {filesystem:<6} {mount:<8} {:>10}{used}{hash}{differs}\n",
+                "  {:<16} {filesystem:<6} {mount:<8} {:>10}{used}{hash}{signed}{differs}\n",
                 one.label,
                 show_bytes(one.size)
             ));
