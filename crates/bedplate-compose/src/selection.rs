@@ -17,6 +17,8 @@ pub struct PackageSource<'a> {
     pub folder: PathBuf,
     /// Where several have a package, that with the smallest number counts.
     pub priority: i32,
+    /// Names and patterns of its packages that are not used.
+    pub exclude: Vec<String>,
     /// Who must have signed its metadata and its packages; none: nobody.
     pub signature: Option<&'a dyn VerifySignature>,
 }
@@ -130,7 +132,11 @@ pub fn select(
         };
         let Some(mut repository) = loaded.pop() else { continue };
         warnings.append(&mut repository.warnings);
-        repository.packages.retain(|one| !one.package.nevra.arch().is_source());
+        let exclude: Vec<Pattern> = source.exclude.iter().map(|text| Pattern::new(text)).collect();
+        repository.packages.retain(|one| {
+            let nevra = &one.package.nevra;
+            !nevra.arch().is_source() && !exclude.iter().any(|pattern| pattern.takes(nevra))
+        });
         for one in &repository.packages {
             let Checksum::Sha256(_) = one.checksum else { continue };
             let file = (repository.path.join(&one.location), one.checksum, one.time.build);
