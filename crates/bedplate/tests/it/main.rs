@@ -17,6 +17,7 @@ mod image;
 mod image_boot;
 mod image_build;
 mod image_remote;
+mod image_user;
 mod lint;
 mod macros;
 mod output;
