@@ -72,6 +72,9 @@ pub enum ComposeError {
     /// A script failed, or could not run.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// A script of the config failed: what it is, and what it printed.
+    #[error("{0}")]
+    ConfigScript(String),
     /// A root of the seed is not there.
     #[error("failed to make a root of the seed")]
     Seed(#[from] SeedFailure),
@@ -116,6 +119,7 @@ impl ComposeError {
             Self::Esp(error) => error.category(),
             Self::Oci(error) => error.category(),
             Self::PartitionType(_) => Category::Input,
+            Self::ConfigScript(_) => Category::Build,
             Self::Insert(_) | Self::Cache => Category::Internal,
             Self::Database(error) => error.category(),
             Self::Script(error) => error.category(),

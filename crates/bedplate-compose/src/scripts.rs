@@ -1,11 +1,17 @@
 //! Scripts of packages, and those of the config.
 
-use bedplate_scriptlet::{Done, Package, Ran, RunOptions, Script, ScriptKind, Step, StepKind, classify, plan, run};
+use bedplate_diag::Diagnostic;
+use bedplate_scriptlet::{
+    Done, Package, Ran, RunOptions, Script, ScriptError, ScriptKind, Step, StepKind, classify, plan, run,
+};
 use bedplate_tree::FileTree;
 
 use crate::install::RPM;
 use crate::step::Steps;
 use crate::{ComposeError, Request};
+
+/// What makes the name of a script of the config that of a package.
+const AS_PACKAGE: &str = "-0-0.noarch";
 
 /// What scripts did.
 pub(crate) struct Scripts {
@@ -30,6 +36,7 @@ pub(crate) fn of_packages(
 
 /// Runs the scripts of the config, in their order.
 pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_>) -> Result<Scripts, ComposeError> {
+    refuse_without_interpreter(request, tree)?;
     let mut packages = Vec::new();
     let mut scripts = Vec::new();
     for script in &request.config.scripts {
@@ -39,7 +46,7 @@ pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_
             (None, None) => Vec::new(),
         };
         let program = vec![script.interpreter.to_string()];
-        let nevra = format!("{}-0-0.noarch", script.name.value).parse().map_err(|_| ComposeError::Cache)?;
+        let nevra = format!("{}{AS_PACKAGE}", script.name.value).parse().map_err(|_| ComposeError::Cache)?;
         packages.push(Package::new(nevra));
         scripts.push(Script { program, body: Some(body), flags: 0 });
     }
@@ -55,7 +62,35 @@ pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_
             input: Vec::new(),
         })
         .collect();
-    run_plan(request, tree, &packages, &plan, steps, "scripts")
+    run_plan(request, tree, &packages, &plan, steps, "scripts").map_err(|error| match error {
+        // It is of no package, whatever it runs as.
+        ComposeError::Script(ScriptError::Failed(failure)) => {
+            let of_package = format!("{} of {}", failure.kind.name(), failure.package);
+            let name = failure.package.trim_end_matches(AS_PACKAGE);
+            let message = failure.to_string().replacen(&of_package, &format!("the script `{name}` of the config"), 1);
+            ComposeError::ConfigScript(message)
+        }
+        other => other,
+    })
+}
+
+/// Every script needs what runs it: a program of the image.
+fn refuse_without_interpreter(request: &Request<'_>, tree: &FileTree) -> Result<(), ComposeError> {
+    let is_there = |path: &str| {
+        let place = path.parse().ok().and_then(|path| tree.resolve(&path));
+        place.is_some_and(|place| tree.get(place.as_str()).is_some())
+    };
+    let lacking = request.config.scripts.iter().filter(|script| !is_there(script.interpreter.as_str()));
+    let mistakes: Vec<Diagnostic> = lacking
+        .map(|script| {
+            let program = &script.interpreter;
+            let message = format!("the script `{}` cannot run: the image has no `{}`", *script.name, **program);
+            Diagnostic::error("no-interpreter", message)
+                .at(script.name.span)
+                .hint("install a package that has it, or name another one: `interpreter`")
+        })
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(ComposeError::Mistakes(mistakes)) }
 }
 
 fn run_plan(

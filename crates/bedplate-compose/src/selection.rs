@@ -80,8 +80,8 @@ pub enum SelectionError {
     /// Repositories cannot be used.
     #[error("repositories cannot be used: {0}")]
     Repositories(Findings),
-    /// The config asks for what is not there.
-    #[error("the config asks for packages that are not there")]
+    /// The config asks for what is not there, or does not go together.
+    #[error("the config asks for packages that cannot be had")]
     Wanted(Vec<Diagnostic>),
     /// No set of packages is what was asked for.
     #[error("{0}")]
@@ -161,7 +161,7 @@ pub fn select(
     if let Some(lock) = lock {
         request.options.locked = lock.locked();
     }
-    let solution = solve(&universe, &request).map_err(SelectionError::Unsolvable)?;
+    let solution = solve(&universe, &request).map_err(|failure| unsolvable(failure, wanted))?;
     let mut new = Lock::of(&solution);
     let mut packages = Vec::new();
     for (chosen, entry) in solution.packages().iter().zip(&mut new.packages) {
@@ -187,6 +187,23 @@ pub fn select(
     }
     packages.sort_by_cached_key(|one| one.nevra.to_string());
     Ok(Selection { packages, lock: new, warnings })
+}
+
+/// Why nothing is an answer, at the places of the items that are a part of it.
+fn unsolvable(failure: Failure, wanted: &Wanted) -> SelectionError {
+    let text = failure.to_string();
+    let is_named = |item: &Item| text.contains(&format!("`{}` is asked for", item.text()));
+    let named: Vec<&(Item, Span)> = wanted.install.iter().filter(|(item, _)| is_named(item)).collect();
+    let mut places = named.into_iter();
+    let (Some((_, span)), Category::Input) = (places.next(), failure.category()) else {
+        return SelectionError::Unsolvable(failure);
+    };
+    let hint = "change `packages.install` or `packages.exclude`, or name a repository that has what is needed";
+    let mut diagnostic = Diagnostic::error("unsolvable-packages", text).at(*span).hint(hint);
+    for (item, span) in places {
+        diagnostic = diagnostic.note(format!("and `{}`", item.text()), Some(*span));
+    }
+    SelectionError::Wanted(vec![diagnostic])
 }
 
 /// Items that nothing provides, each at its place.

@@ -11,7 +11,7 @@ use bedplate_compose::{
     ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError,
     Tools, Wanted, compose, select,
 };
-use bedplate_diag::{Diagnostic, Source, Sources, Span};
+use bedplate_diag::{Category, Diagnostic, Source, Sources, Span};
 use bedplate_engine::KEY_FILE;
 use bedplate_image_config::{ImageConfig, OutputFormat, Repository};
 use bedplate_sandbox::{Cancel, Helper};
@@ -338,6 +338,9 @@ fn refused(error: ComposeError, sources: &Sources, ui: &Ui) -> Failure {
     let hint = match &error {
         ComposeError::Selection(SelectionError::Lock { hint, .. }) => hint,
         ComposeError::Initramfs(error) => error.hint().unwrap_or(hint),
+        ComposeError::Install(error) if error.category() == Category::Input => {
+            "leave one of the packages out: `packages.install`, `packages.exclude`; nothing was written"
+        }
         _ => hint,
     };
     let mut message = error.to_string();
