@@ -31,7 +31,7 @@ pub(crate) fn name_of(config: &ImageConfig) -> String {
 fn disk_format(format: OutputFormat, config: &ImageConfig) -> Option<(Format, Option<Packing>)> {
     Some(match format {
         OutputFormat::Raw => (Format::Raw, None),
-        OutputFormat::RawZst => (Format::RawZstd, u32::try_from(config.output.raw_zst.level.0).ok().map(Packing::Zstd)),
+        OutputFormat::RawZst => (Format::RawZstd, Some(Packing::Zstd(config.output.raw_zst.level.0))),
         OutputFormat::VhdFixed => (Format::VhdFixed, None),
         OutputFormat::VhdDynamic => (Format::VhdDynamic, None),
         OutputFormat::Vhdx => (Format::Vhdx, None),

@@ -132,7 +132,7 @@ pub fn select(
         };
         let Some(mut repository) = loaded.pop() else { continue };
         warnings.append(&mut repository.warnings);
-        let exclude: Vec<Pattern> = source.exclude.iter().map(|text| Pattern::new(text)).collect();
+        let exclude: Vec<Pattern> = source.exclude.iter().map(Pattern::new).collect();
         repository.packages.retain(|one| {
             let nevra = &one.package.nevra;
             !nevra.arch().is_source() && !exclude.iter().any(|pattern| pattern.takes(nevra))
@@ -156,7 +156,7 @@ pub fn select(
     let mut request =
         Request { install: wanted.install.iter().map(|(item, _)| item.clone()).collect(), ..Request::default() };
     request.options.architectures = vec![wanted.architecture.clone(), "noarch".to_owned()];
-    request.options.exclude = wanted.exclude.iter().map(|text| Pattern::new(text)).collect();
+    request.options.exclude = wanted.exclude.iter().map(Pattern::new).collect();
     request.options.recommends = wanted.recommends;
     if let Some(lock) = lock {
         request.options.locked = lock.locked();

@@ -54,7 +54,8 @@ impl Remote {
     }
 
     fn wrong(&self, code: &'static str, message: String, hint: &str) -> Wrong {
-        Wrong { category: Category::Input, diagnostic: Diagnostic::error(code, message).at(self.at).hint(hint) }
+        let diagnostic = Box::new(Diagnostic::error(code, message).at(self.at).hint(hint));
+        Wrong { category: Category::Input, diagnostic }
     }
 
     fn get(&self, http: &Downloads, path: &str, target: &Path, sha256: Option<Sha256>) -> Result<(), Wrong> {
@@ -67,7 +68,7 @@ impl Remote {
                 _ => "try again later; `--offline` takes what was fetched before",
             };
             let diagnostic = Diagnostic::error("repository-fetch", format!("{place}: {trouble}"));
-            Wrong { category: trouble.category(), diagnostic: diagnostic.at(self.at).hint(hint) }
+            Wrong { category: trouble.category(), diagnostic: Box::new(diagnostic.at(self.at).hint(hint)) }
         };
         let folder = target.parent().unwrap_or(&self.folder);
         std::fs::create_dir_all(folder).map_err(|source| failed(&Trouble::Io { path: folder.to_owned(), source }))?;
@@ -145,7 +146,7 @@ fn sha256(checksum: Checksum) -> Option<Sha256> {
 /// Why something was not fetched.
 struct Wrong {
     category: Category,
-    diagnostic: Diagnostic,
+    diagnostic: Box<Diagnostic>,
 }
 
 /// The repositories of an image that are fetched.
@@ -240,7 +241,7 @@ fn refuse(made: Vec<Result<(), Wrong>>, sources: &Sources, ui: &Ui) -> Result<()
     }
     let is_input = wrong.iter().all(|one| one.category == Category::Input);
     let category = if is_input { Category::Input } else { Category::Environment };
-    let diagnostics: Vec<Diagnostic> = wrong.into_iter().map(|one| one.diagnostic).collect();
+    let diagnostics: Vec<Diagnostic> = wrong.into_iter().map(|one| *one.diagnostic).collect();
     ui.diagnostics(&diagnostics, sources);
     let message = format!("repositories cannot be used: {}", many(diagnostics.len(), "error"));
     Err(Failure { category, message, hint: Some("nothing was written".to_owned()) })
