@@ -127,6 +127,7 @@ impl ComposeError {
             Self::Esp(error) => error.category(),
             Self::Oci(error) => error.category(),
             Self::PartitionType(_) => Category::Input,
+            Self::ConfigScript(_) => Category::Build,
             Self::Insert(_) | Self::Cache => Category::Internal,
             Self::Database(error) => error.category(),
             Self::Script(error) => error.category(),

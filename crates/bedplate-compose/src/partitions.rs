@@ -312,8 +312,9 @@ fn at_partition(error: FilesystemError, plan: &PlannedPartition) -> ComposeError
         ComposeError::Mistakes(vec![diagnostic.hint(hint)])
     };
     match &error {
-        FilesystemError::TooSmall { .. } => {
-            mistake("partition-too-small", "give the partition more room, or write `size = \"minimal\"`")
+        FilesystemError::TooSmall { needed, .. } => {
+            let hint = format!("write `size = \"{}M\"` at least, or `size = \"minimal\"`", needed.div_ceil(1 << 20));
+            mistake("partition-too-small", &hint)
         }
         FilesystemError::Unsupported { .. } => {
             mistake("filesystem-cannot", "choose another file system, or leave these files out")

@@ -10,6 +10,8 @@ use crate::install::RPM;
 use crate::step::Steps;
 use crate::{ComposeError, Request};
 
+/// What makes the name of a script of the config that of a package.
+
 /// What scripts did.
 pub(crate) struct Scripts {
     pub(crate) tree: FileTree,
@@ -33,6 +35,7 @@ pub(crate) fn of_packages(
 
 /// Runs the scripts of the config, in their order.
 pub(crate) fn of_config(request: &Request<'_>, tree: &FileTree, steps: &Steps<'_>) -> Result<Scripts, ComposeError> {
+    refuse_without_interpreter(request, tree)?;
     let all = &request.config.scripts;
     let mut scripts = Vec::new();
     for script in all {
@@ -78,6 +81,25 @@ fn told(failure: &Failure) -> Diagnostic {
     };
     told = told.note(printed, None);
     if let Some(hint) = &failure.hint { told.hint(hint.clone()) } else { told }
+}
+
+/// Every script needs what runs it: a program of the image.
+fn refuse_without_interpreter(request: &Request<'_>, tree: &FileTree) -> Result<(), ComposeError> {
+    let is_there = |path: &str| {
+        let place = path.parse().ok().and_then(|path| tree.resolve(&path));
+        place.is_some_and(|place| tree.get(place.as_str()).is_some())
+    };
+    let lacking = request.config.scripts.iter().filter(|script| !is_there(script.interpreter.as_str()));
+    let mistakes: Vec<Diagnostic> = lacking
+        .map(|script| {
+            let program = &script.interpreter;
+            let message = format!("the script `{}` cannot run: the image has no `{}`", *script.name, **program);
+            Diagnostic::error("no-interpreter", message)
+                .at(script.name.span)
+                .hint("install a package that has it, or name another one: `interpreter`")
+        })
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(ComposeError::Mistakes(mistakes)) }
 }
 
 fn run_plan(

@@ -17,6 +17,8 @@ pub struct PackageSource<'a> {
     pub folder: PathBuf,
     /// Where several have a package, that with the smallest number counts.
     pub priority: i32,
+    /// Names and patterns of its packages that are not used.
+    pub exclude: Vec<String>,
     /// Who must have signed its metadata and its packages; none: nobody.
     pub signature: Option<&'a dyn VerifySignature>,
 }
@@ -78,8 +80,8 @@ pub enum SelectionError {
     /// Repositories cannot be used.
     #[error("repositories cannot be used: {0}")]
     Repositories(Findings),
-    /// The config asks for what is not there.
-    #[error("the config asks for packages that are not there")]
+    /// The config asks for what is not there, or does not go together.
+    #[error("the config asks for packages that cannot be had")]
     Wanted(Vec<Diagnostic>),
     /// No set of packages is what was asked for.
     #[error("{0}")]
@@ -130,7 +132,11 @@ pub fn select(
         };
         let Some(mut repository) = loaded.pop() else { continue };
         warnings.append(&mut repository.warnings);
-        repository.packages.retain(|one| !one.package.nevra.arch().is_source());
+        let exclude: Vec<Pattern> = source.exclude.iter().map(Pattern::new).collect();
+        repository.packages.retain(|one| {
+            let nevra = &one.package.nevra;
+            !nevra.arch().is_source() && !exclude.iter().any(|pattern| pattern.takes(nevra))
+        });
         for one in &repository.packages {
             let Checksum::Sha256(_) = one.checksum else { continue };
             let file = (repository.path.join(&one.location), one.checksum, one.time.build);
@@ -155,7 +161,7 @@ pub fn select(
     if let Some(lock) = lock {
         request.options.locked = lock.locked();
     }
-    let solution = solve(&universe, &request).map_err(SelectionError::Unsolvable)?;
+    let solution = solve(&universe, &request).map_err(|failure| unsolvable(failure, wanted))?;
     let mut new = Lock::of(&solution);
     let mut packages = Vec::new();
     for (chosen, entry) in solution.packages().iter().zip(&mut new.packages) {
@@ -181,6 +187,23 @@ pub fn select(
     }
     packages.sort_by_cached_key(|one| one.nevra.to_string());
     Ok(Selection { packages, lock: new, warnings })
+}
+
+/// Why nothing is an answer, at the places of the items that are a part of it.
+fn unsolvable(failure: Failure, wanted: &Wanted) -> SelectionError {
+    let text = failure.to_string();
+    let is_named = |item: &Item| text.contains(&format!("`{}` is asked for", item.text()));
+    let named: Vec<&(Item, Span)> = wanted.install.iter().filter(|(item, _)| is_named(item)).collect();
+    let mut places = named.into_iter();
+    let (Some((_, span)), Category::Input) = (places.next(), failure.category()) else {
+        return SelectionError::Unsolvable(failure);
+    };
+    let hint = "change `packages.install` or `packages.exclude`, or name a repository that has what is needed";
+    let mut diagnostic = Diagnostic::error("unsolvable-packages", text).at(*span).hint(hint);
+    for (item, span) in places {
+        diagnostic = diagnostic.note(format!("and `{}`", item.text()), Some(*span));
+    }
+    SelectionError::Wanted(vec![diagnostic])
 }
 
 /// Items that nothing provides, each at its place.

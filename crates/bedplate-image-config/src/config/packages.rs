@@ -30,7 +30,7 @@ section! {
     pub struct Repository ["name"] one of ["path", "url"] {
         /// Its name in messages, locks and manifests.
         "name" => name: Spanned<RepositoryName> = Required, "\"os\"";
-        /// A folder of packages, with repodata or without.
+        /// A folder of packages with signed repodata.
         "path" => path: Option<Spanned<FolderPath>> = Otherwise(""), "\"../out/repository\"";
         /// A repository that is fetched: the URL above `repodata/`.
         "url" => url: Option<Spanned<RepositoryUrl>> = Otherwise(""), "\"https://packages.example.com/os/x86_64\"";

@@ -36,6 +36,9 @@ pub(crate) struct ImageBuildArgs {
     /// Refuse what a release must not have: no lock or another one, no version, packages of a developer's repository (`--repo`), scripts
     #[arg(long)]
     pub(crate) release: bool,
+    /// Fetch nothing of repositories: use what was fetched before
+    #[arg(long)]
+    pub(crate) offline: bool,
     #[command(flatten)]
     pub(crate) seed: SeedArgs,
 }

@@ -5,6 +5,7 @@ mod build;
 mod explain;
 mod import;
 mod inspect;
+mod remote;
 mod schema;
 mod validate;
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use crate::build_world::{World, chain_of_specs, repository, shared_store, spec, world_with_its_own_store};
 
 /// Copies a file or folder, with its times and its hard links.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").args(["-a", "--"]).arg(from).arg(to).status().unwrap();
     assert!(copied.success(), "cp {} {}", from.display(), to.display());
 }
 
 /// A world of the user `nobody`, in a folder that they may come to, with all that a build needs: program, seed file, macros and
 /// a store of their own that begins as the shared one. Their sub-ids are in files that only their commands see.
-fn world_of_nobody() -> World {
+pub(crate) fn world_of_nobody() -> World {
     World::new().warm();
     let mut world = World::below(Path::new("/var/tmp"));
     let folder = world.env.path().to_owned();
@@ -40,16 +40,21 @@ fn world_of_nobody() -> World {
 
 impl World {
     /// Hands the whole folder over. Not to be called when a build has left something: that belongs to sub-ids.
-    fn give_to_nobody(&self) {
+    pub(crate) fn give_to_nobody(&self) {
         let given = Command::new("chown").args(["-hR", "nobody:nogroup"]).arg(self.env.path()).status().unwrap();
         assert!(given.success());
     }
 
     /// `bedplate build` of the user, below another command if one is given.
     fn build_of_nobody(&self, below: &[&str], arguments: &[&str]) -> Command {
+        let inner = self.command(&[&["build", "--events", "events.jsonl"], arguments].concat());
+        self.of_nobody(below, &inner)
+    }
+
+    /// The program run by the user, with the arguments of another command.
+    pub(crate) fn of_nobody(&self, below: &[&str], inner: &Command) -> Command {
         let script = "mount --bind $0/subuid /etc/subuid; mount --bind $0/subgid /etc/subgid
                       exec setpriv --reuid nobody --regid nogroup --clear-groups -- \"$@\"";
-        let inner = self.command(&[&["build", "--events", "events.jsonl"], arguments].concat());
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-ec", script]).arg(self.env.path());
         command.args(below).arg(self.env.path().join("program")).args(inner.get_args());

@@ -14,7 +14,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Runs a tool that has to like what it sees; gives what it printed.
 #[track_caller]
-fn likes(tool: &str, arguments: &[&str]) -> String {
+pub(crate) fn likes(tool: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(tool);
     command.args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
     let output = command.output().unwrap_or_else(|error| panic!("{tool}: {error}"));
@@ -23,12 +23,12 @@ fn likes(tool: &str, arguments: &[&str]) -> String {
     text
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// A world whose repository has the packages of the test image.
-fn test_image() -> World {
+pub(crate) fn test_image() -> World {
     let world = World::new();
     let folders = ["toolkit/test-image", "specs/filesystem"].map(|folder| format!("{ROOT}/{folder}"));
     world.build(&["--all", "--check", "off", "--specs", &folders[0], "--specs", &folders[1]]).exits(0);
@@ -44,7 +44,7 @@ fn compose(world: &World, config: &str, output: &str, more: &[&str]) -> Answer {
     world.env.answer(command(world, config, output, more))
 }
 
-fn command(world: &World, config: &str, output: &str, more: &[&str]) -> Command {
+pub(crate) fn command(world: &World, config: &str, output: &str, more: &[&str]) -> Command {
     let mut command =
         world.env.command(&["image", "build", config, "--repo", "os=out/repository/os", "--output", output]);
     command.args(more).arg("--seed").arg(&world.seed).arg("--store").arg(&world.store);

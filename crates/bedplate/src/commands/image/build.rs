@@ -11,7 +11,7 @@ use bedplate_compose::{
     ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError,
     Tools, Wanted, compose, select,
 };
-use bedplate_diag::{Diagnostic, Source, Sources, Span};
+use bedplate_diag::{Category, Diagnostic, Source, Sources, Span};
 use bedplate_engine::KEY_FILE;
 use bedplate_image_config::{ImageConfig, OutputFormat, Repository};
 use bedplate_sandbox::{Cancel, Helper};
@@ -20,6 +20,7 @@ use bedplate_sign::{CertificateKey, CertificateSigner};
 use bedplate_solve::{Item, Lock};
 
 use crate::cli::ImageBuildArgs;
+use crate::commands::image::remote::{Remote, Remotes};
 use crate::commands::repo::{self, Keys};
 use crate::image_config::load;
 use crate::outcome::{Failure, Outcome};
@@ -38,13 +39,17 @@ pub(crate) fn run(args: &ImageBuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     };
     let mut sources = loaded.sources;
     let formats = formats(args, &config)?;
-    let places = places(args, &config, &sources)?;
+    let store = store::open(&args.seed.store)?;
+    let places = places(args, &config, &store)?;
     let lock_path = lock_path(args, &config);
     let lock = if args.update_lock { None } else { read_lock(&lock_path, ui)? };
     if args.release {
         refuse_unreleasable(args, &config, lock.is_some(), &sources, ui)?;
     }
     let keys = places.iter().map(|place| Keys::of_files(&place.keys)).collect::<Result<Vec<_>, _>>()?;
+    let remotes = places.iter().zip(&keys).filter_map(|(place, keys)| Some((place.remote.clone()?, keys)));
+    let remotes = Remotes { all: remotes.collect(), is_offline: args.offline };
+    remotes.refresh(&sources, ui)?;
     let packages: Vec<PackageSource<'_>> = places.iter().zip(&keys).map(|(place, keys)| place.source(keys)).collect();
     let verity_key = verity_key(args)?;
     let wanted = wanted(&config)?;
@@ -53,8 +58,8 @@ pub(crate) fn run(args: &ImageBuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
         Err(error) => return Err(refused(error.into(), &sources, ui)),
     };
     repo::report(&selection.warnings, ui);
+    remotes.fetch(&selection, &sources, ui)?;
 
-    let store = store::open(&args.seed.store)?;
     // What a root of the seed could not be made for is told as any other failure is.
     let failed: RefCell<Option<Failure>> = RefCell::new(None);
     let seed = |group: &str| {
@@ -136,26 +141,30 @@ struct Place {
     folder: PathBuf,
     priority: i32,
     keys: Vec<PathBuf>,
+    exclude: Vec<String>,
+    remote: Option<Remote>,
 }
 
 impl Place {
     fn source<'a>(&self, keys: &'a Keys) -> PackageSource<'a> {
-        let (name, folder) = (self.name.clone(), self.folder.clone());
-        PackageSource { name, folder, priority: self.priority, signature: Some(keys) }
+        PackageSource {
+            name: self.name.clone(),
+            folder: self.folder.clone(),
+            priority: self.priority,
+            exclude: self.exclude.clone(),
+            signature: Some(keys),
+        }
     }
 }
 
 /// The repositories of the config and of the arguments.
-fn places(args: &ImageBuildArgs, config: &ImageConfig, sources: &Sources) -> Result<Vec<Place>, Failure> {
-    let mut places = Vec::new();
-    for one in &config.repositories {
-        places.push(place_of(one, sources)?);
-    }
+fn places(args: &ImageBuildArgs, config: &ImageConfig, store: &Store) -> Result<Vec<Place>, Failure> {
+    let mut places: Vec<Place> = config.repositories.iter().map(|one| place_of(one, store)).collect();
     for text in &args.repo {
         let (name, folder) = repo::name_and_folder(text);
         let folder = PathBuf::from(folder);
         let keys = if args.key.is_empty() { vec![key_near(&folder)?] } else { args.key.clone() };
-        places.push(Place { name, folder, priority: 99, keys });
+        places.push(Place { name, folder, priority: 99, keys, exclude: Vec::new(), remote: None });
     }
     if places.is_empty() {
         return Err(Failure::input("there is no repository to take packages from")
@@ -169,23 +178,21 @@ fn places(args: &ImageBuildArgs, config: &ImageConfig, sources: &Sources) -> Res
     Ok(places)
 }
 
-fn place_of(repository: &Repository, sources: &Sources) -> Result<Place, Failure> {
-    let Some(path) = &repository.path else {
-        let at = sources
-            .locate(repository.name.span)
-            .map_or_else(String::new, |(file, place)| format!("{file}:{}:{}: ", place.line, place.column));
-        return Err(Failure::input(format!(
-            "{at}repository `{}` has a URL, and nothing fetches it yet",
-            *repository.name
-        ))
-        .hint("mirror it into a folder, and write `path`"));
+fn place_of(repository: &Repository, store: &Store) -> Place {
+    let remote = repository.url.as_ref().map(|url| Remote::new(store, url.as_str(), url.span));
+    let folder = match (&remote, &repository.path) {
+        (Some(remote), _) => remote.folder.clone(),
+        (None, Some(path)) => path.path.clone(),
+        (None, None) => PathBuf::new(),
     };
-    Ok(Place {
+    Place {
         name: repository.name.to_string(),
-        folder: path.path.clone(),
+        folder,
         priority: i32::try_from(repository.priority.0).unwrap_or(i32::MAX),
         keys: vec![repository.key.path.clone()],
-    })
+        exclude: repository.exclude.iter().map(ToString::to_string).collect(),
+        remote,
+    }
 }
 
 /// The key file that `bedplate build` leaves beside or above a repository.
@@ -345,6 +352,9 @@ fn refused(error: ComposeError, sources: &Sources, ui: &Ui) -> Failure {
     let hint = match &error {
         ComposeError::Selection(SelectionError::Lock { hint, .. }) => hint,
         ComposeError::Initramfs(error) => error.hint().unwrap_or(hint),
+        ComposeError::Install(error) if error.category() == Category::Input => {
+            "leave one of the packages out: `packages.install`, `packages.exclude`; nothing was written"
+        }
         _ => hint,
     };
     let mut message = error.to_string();
