@@ -6,7 +6,7 @@
 //!          ─▶ FAT, written here                                                     ─▶ …
 //! ```
 //!
-//! [`make`] needs no root, no loop device and no mount. The image depends on the request alone: same tree, same bytes, wherever
+//! [`make()`] needs no root, no loop device and no mount. The image depends on the request alone: same tree, same bytes, wherever
 //! and whenever it is made. What a file system cannot hold of a tree is an error that names all such entries; nothing is left
 //! out silently. See `docs/filesystems.md`.
 

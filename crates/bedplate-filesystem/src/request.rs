@@ -12,7 +12,7 @@ use bedplate_tree::FileTree;
 pub struct Context<'a> {
     /// Has the contents of the tree.
     pub store: &'a Store,
-    /// A checkout of the seed's group `images`, or another root with the same programs; see [`tools`](crate::tools).
+    /// A checkout of the seed's group `images`, or another root with the same programs; see [`tools`](crate::tools()).
     pub tools: &'a Path,
     /// Who keeps sandboxes.
     pub helper: &'a Helper,

@@ -36,7 +36,7 @@ pub(crate) enum Order {
     Written(WrittenOrder),
 }
 
-/// What [`crate::written`] asks for.
+/// What [`crate::written()`] asks for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WrittenOrder {
     /// The folder that is looked at.

@@ -101,7 +101,7 @@ impl StepKind {
     }
 }
 
-/// The scripts that run when these packages are installed in this order ([`crate::order`]).
+/// The scripts that run when these packages are installed in this order ([`crate::order()`]).
 #[must_use]
 pub fn plan<'a>(packages: &'a [Package], order: &[usize], rpm: Rpm) -> Vec<Step<'a>> {
     if packages.iter().all(Package::is_silent) {
