@@ -131,7 +131,6 @@ impl ComposeError {
             Self::Insert(_) | Self::Cache => Category::Internal,
             Self::Database(error) => error.category(),
             Self::Script(error) => error.category(),
-            Self::ConfigScript(_) => Category::Build,
             Self::Io { .. } | Self::Sign(_) | Self::Cancelled | Self::Seed(_) => Category::Environment,
         }
     }

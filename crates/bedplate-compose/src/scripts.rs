@@ -10,8 +10,6 @@ use crate::install::RPM;
 use crate::step::Steps;
 use crate::{ComposeError, Request};
 
-/// What makes the name of a script of the config that of a package.
-
 /// What scripts did.
 pub(crate) struct Scripts {
     pub(crate) tree: FileTree,
