@@ -287,5 +287,6 @@ fn images_boot_and_a_flipped_byte_does_not() {
     // The block is found wrong: what reads it fails, and the kernel says so.
     let flipped = flipped.exits(1);
     let console = format!("{}{}", flipped.stdout, flipped.stderr);
-    assert!(!console.contains("bedplate test image is running") && console.contains("is corrupted"), "{console}");
+    assert!(console.contains("not seen: bedplate test image is up"), "{console}");
+    assert!(console.contains("data block 0 is corrupted"), "{console}");
 }
