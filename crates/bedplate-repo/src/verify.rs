@@ -105,14 +105,7 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
 /// header has the digests of all files, so that whoever unpacks the package knows whether they are those that were signed.
 pub fn verify_signed(path: &Path, checksum: Checksum, signature: Option<&dyn VerifySignature>) -> Findings {
     let mut findings = Findings::default();
-    match std::fs::File::open(path).and_then(|file| checksum.same_kind_of_reader(file)) {
-        Ok((found, _)) if found != checksum => {
-            let (expected, found) = (checksum.into(), found.into());
-            findings.add(path, Problem::Checksum { what: "the checksum", expected, found });
-        }
-        Ok(_) => {}
-        Err(error) => findings.add(path, Problem::Io(error)),
-    }
+    compare_checksums(path, checksum, checksum_of_file(path, checksum), &mut findings);
     if let Some(verifier) = signature {
         check_signature(path, verifier, &mut findings);
     }
@@ -136,13 +129,13 @@ fn verify_file(path: &Path, signature: Option<&dyn VerifySignature>) -> Findings
     findings
 }
 
+/// The checksum that a file has, of the kind of another one.
+fn checksum_of_file(path: &Path, like: Checksum) -> std::io::Result<Checksum> {
+    Ok(like.same_kind_of_reader(std::fs::File::open(path)?)?.0)
+}
+
 /// Compares the checksum that a package file has with that which metadata says.
-fn check_checksum(path: &Path, expected: Checksum, found: Checksum, findings: &mut Findings) {
-    let found = if expected.kind() == found.kind() {
-        Ok(found)
-    } else {
-        std::fs::File::open(path).and_then(|file| expected.same_kind_of_reader(file)).map(|one| one.0)
-    };
+fn compare_checksums(path: &Path, expected: Checksum, found: std::io::Result<Checksum>, findings: &mut Findings) {
     match found {
         Ok(found) if found != expected => {
             let (expected, found) = (expected.into(), found.into());
@@ -189,7 +182,10 @@ fn verify_package(
             let header = conventions::without_marks(read.package);
             // A file of another size was reported already.
             if size == package.size.package {
-                check_checksum(&path, package.checksum, header.checksum, &mut findings);
+                let (expected, found) = (package.checksum, header.checksum);
+                let is_same_kind = expected.kind() == found.kind();
+                let found = if is_same_kind { Ok(found) } else { checksum_of_file(&path, expected) };
+                compare_checksums(&path, expected, found, &mut findings);
             }
             let mut differing = differences(package, &header);
             if is_whole {
