@@ -82,16 +82,7 @@ impl Store {
         batch.commit()?;
         // The root first; the others too, so that the entry counts as damaged when one of them is lost: nobody else makes them.
         trees.reverse();
-        let entry = ActionEntry {
-            exit_code: 0,
-            outputs: Vec::new(),
-            trees,
-            log: None,
-            wall_seconds: 0.0,
-            cpu_seconds: 0.0,
-            peak_memory_bytes: 0,
-            about: serde_json::json!({ "merge": merged }),
-        };
+        let entry = ActionEntry::assembled(Vec::new(), trees, serde_json::json!({ "merge": merged }));
         self.record(&key, &entry)?;
         Ok(digest)
     }

@@ -57,16 +57,8 @@ pub(crate) fn cached<E: From<StoreError>>(
         digest: *digest,
         executable: false,
     };
-    let entry = ActionEntry {
-        outputs: made.blobs.iter().map(output).collect(),
-        about: made.facts.clone(),
-        exit_code: 0,
-        trees: Vec::new(),
-        log: None,
-        wall_seconds: 0.0,
-        cpu_seconds: 0.0,
-        peak_memory_bytes: 0,
-    };
+    let outputs = made.blobs.iter().map(output).collect();
+    let entry = ActionEntry::assembled(outputs, Vec::new(), made.facts.clone());
     store.record(&digest, &entry)?;
     Ok((made, false))
 }

@@ -126,14 +126,5 @@ fn archive_of(entry: &ActionEntry) -> Option<Digest> {
 }
 
 fn remembered(outputs: Vec<Output>, archive: Digest) -> ActionEntry {
-    ActionEntry {
-        exit_code: 0,
-        outputs,
-        trees: Vec::new(),
-        log: None,
-        wall_seconds: 0.0,
-        cpu_seconds: 0.0,
-        peak_memory_bytes: 0,
-        about: serde_json::json!({ "archive": archive }),
-    }
+    ActionEntry::assembled(outputs, Vec::new(), serde_json::json!({ "archive": archive }))
 }

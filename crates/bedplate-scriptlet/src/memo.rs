@@ -104,14 +104,12 @@ pub(crate) fn keep(
     outputs.extend(made.map(|digest| output(&digest.hex(), digest)));
     let about = About { changes: memo.changes.clone(), output: memo.output.clone() };
     let entry = ActionEntry {
-        exit_code: 0,
-        outputs,
-        trees: Vec::new(),
-        log: None,
         wall_seconds: wall.as_secs_f64(),
-        cpu_seconds: 0.0,
-        peak_memory_bytes: 0,
-        about: serde_json::to_value(about).expect("it has texts and numbers only"),
+        ..ActionEntry::assembled(
+            outputs,
+            Vec::new(),
+            serde_json::to_value(about).expect("it has texts and numbers only"),
+        )
     };
     Ok(store.record(key, &entry)?)
 }

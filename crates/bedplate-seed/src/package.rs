@@ -65,14 +65,5 @@ pub(crate) fn record(
 
 /// An entry of a tree that was put together, not run.
 pub(crate) fn entry(tree: Digest, about: serde_json::Value) -> ActionEntry {
-    ActionEntry {
-        exit_code: 0,
-        outputs: Vec::new(),
-        trees: vec![OutputTree { path: String::new(), digest: tree }],
-        log: None,
-        wall_seconds: 0.0,
-        cpu_seconds: 0.0,
-        peak_memory_bytes: 0,
-        about,
-    }
+    ActionEntry::assembled(Vec::new(), vec![OutputTree { path: String::new(), digest: tree }], about)
 }

@@ -163,16 +163,11 @@ impl Builder {
         let (key, _) = self.cached_tree(rpm)?;
         let path = self.store.path_of(rpm).map_err(|error| store_failure(&error))?;
         let tree = self.unpacked(&path)?;
-        let entry = ActionEntry {
-            exit_code: 0,
-            outputs: Vec::new(),
-            trees: vec![OutputTree { path: String::new(), digest: tree }],
-            log: None,
-            wall_seconds: 0.0,
-            cpu_seconds: 0.0,
-            peak_memory_bytes: 0,
-            about: serde_json::json!({ "package": name }),
-        };
+        let entry = ActionEntry::assembled(
+            Vec::new(),
+            vec![OutputTree { path: String::new(), digest: tree }],
+            serde_json::json!({ "package": name }),
+        );
         self.store.record(&key, &entry).map_err(|error| store_failure(&error))
     }
 
