@@ -20,13 +20,16 @@ section! {
 
 section! {
     /// A file that is put into the image. It replaces one of a package.
-    pub struct File ["path"] one of ["content", "source"] {
+    pub struct File ["path"] one of ["content", "source", "image"] {
         /// Where it is put. Folders that are missing are made.
         "path" => path: Spanned<ImagePath> = Required, "\"/etc/motd\"";
         /// What is in it.
         "content" => content: Option<Spanned<String>> = Otherwise(""), "\"Welcome\\n\"";
         /// The file that is copied.
         "source" => source: Option<Spanned<FilePath>> = Otherwise(""), "\"files/motd\"";
+        /// The config of a container image: it is composed first, of the same repositories, and its docker archive is the file. So a
+        /// system has containers before it has a network.
+        "image" => image: Option<Spanned<FilePath>> = Otherwise(""), "\"containers/pause.toml\"";
         /// Permissions, in octal digits.
         "mode" => mode: Spanned<Mode> = Default("\"0644\""), "\"0600\"";
         /// The user that owns it: a name or a number.

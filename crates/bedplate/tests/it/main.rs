@@ -16,6 +16,7 @@ mod hostile;
 mod image;
 mod image_boot;
 mod image_build;
+mod image_container;
 mod image_mistakes;
 mod image_remote;
 mod image_user;

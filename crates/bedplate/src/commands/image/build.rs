@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use bedplate_cas::{Digest, Store};
+use bedplate_cas::{Digest, Store, WorkFolder};
 use bedplate_compose::{
     ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError,
     Tools, Wanted, compose, select,
 };
 use bedplate_diag::{Category, Diagnostic, Source, Sources, Span};
 use bedplate_engine::KEY_FILE;
-use bedplate_image_config::{ImageConfig, OutputFormat, Repository};
+use bedplate_image_config::{FilePath, ImageConfig, OutputFormat, Repository, Spanned};
 use bedplate_sandbox::{Cancel, Helper};
 use bedplate_seed::SeedRoots;
 use bedplate_sign::{CertificateKey, CertificateSigner};
@@ -32,82 +32,144 @@ use crate::units::show_bytes;
 
 /// Composes and tells.
 pub(crate) fn run(args: &ImageBuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let loaded = load(&args.config);
-    ui.diagnostics(&loaded.diagnostics, &loaded.sources);
-    let Some(config) = loaded.config else {
-        return Err(Failure::input(format!("{} has mistakes", args.config.display())).hint("nothing was written"));
-    };
-    let mut sources = loaded.sources;
-    let formats = formats(args, &config)?;
     let store = store::open(&args.seed.store)?;
-    let places = places(args, &config, &store)?;
-    let lock_path = lock_path(args, &config);
-    let lock = if args.update_lock { None } else { read_lock(&lock_path, ui)? };
-    if args.release {
-        refuse_unreleasable(args, &config, lock.is_some(), &sources, ui)?;
-    }
-    let keys = places.iter().map(|place| Keys::of_files(&place.keys)).collect::<Result<Vec<_>, _>>()?;
-    let remotes = places.iter().zip(&keys).filter_map(|(place, keys)| Some((place.remote.clone()?, keys)));
-    let remotes = Remotes { all: remotes.collect(), is_offline: args.offline };
-    remotes.refresh(&sources, ui)?;
-    let packages: Vec<PackageSource<'_>> = places.iter().zip(&keys).map(|(place, keys)| place.source(keys)).collect();
-    let verity_key = verity_key(args)?;
-    let wanted = wanted(&config)?;
-    let selection = match select(&packages, &wanted, lock.as_ref()) {
-        Ok(selection) => selection,
-        Err(error) => return Err(refused(error.into(), &sources, ui)),
-    };
-    repo::report(&selection.warnings, ui);
-    remotes.fetch(&selection, &sources, ui)?;
-
-    // What a root of the seed could not be made for is told as any other failure is.
-    let failed: RefCell<Option<Failure>> = RefCell::new(None);
-    let seed = |group: &str| {
-        seed_root(args, group, &store, ui).map_err(|failure| {
-            let message = failure.message.clone();
-            failed.replace(Some(failure));
-            SeedFailure::from(message)
-        })
-    };
     let signals = bedplate_engine::Cancel::new();
     signals.on_signals().map_err(|error| Failure::environment(format!("cannot watch signals: {error}")))?;
-    let cancel = Cancel::from(Arc::clone(signals.flag()));
-    let teller = Teller::new(ui);
-    let request = Request {
-        config: &config,
-        config_files: named_digests(&loaded.files)?,
-        packages: &selection.packages,
-        repositories: &packages,
+    let build = Build {
+        args,
+        ui,
         store: &store,
-        helper: &Helper::default(),
-        cancel: &cancel,
-        verity_signer: verity_key.as_ref().map(|key| key as &dyn CertificateSigner),
-        seed: &seed,
-        epoch: epoch(&selection)?,
-        formats: &formats,
-        output: &args.output,
-        tool: format!("bedplate {}", env!("CARGO_PKG_VERSION")),
-        listener: &|progress| teller.tell(progress),
+        cancel: Cancel::from(Arc::clone(signals.flag())),
+        verity_key: verity_key(args)?,
+        within: Vec::new(),
     };
-    let composed = compose(&request, &mut sources);
-    store::report_damage(&store.take_damage(), ui);
-    if let Some(failure) = failed.take() {
-        return Err(failure);
-    }
-    let composed = composed.map_err(|error| refused(error, &sources, ui))?;
-    ui.diagnostics(&composed.warnings, &sources);
-    if lock.is_none() {
-        output::write(&lock_path.display().to_string(), &selection.lock.to_toml())?;
-    }
+    let composed = build.image(&args.config, &args.format, &args.output)?;
     tell(&composed, &args.output, ui)?;
     Ok(Outcome::Good)
 }
 
+/// What the images of one run have in common.
+struct Build<'a> {
+    args: &'a ImageBuildArgs,
+    ui: &'a Ui,
+    store: &'a Store,
+    cancel: Cancel,
+    verity_key: Option<CertificateKey>,
+    /// The configs that the image at work is put into, the outermost first.
+    within: Vec<PathBuf>,
+}
+
+impl Build<'_> {
+    /// Composes the image of a config, in these formats or those that it names itself.
+    fn image(&self, path: &Path, formats: &[String], output: &Path) -> Result<Composed, Failure> {
+        let Self { args, ui, store, .. } = *self;
+        let loaded = load(path);
+        ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+        let Some(mut config) = loaded.config else {
+            return Err(Failure::input(format!("{} has mistakes", path.display())).hint("nothing was written"));
+        };
+        let mut sources = loaded.sources;
+        let mut files = loaded.files;
+        let formats = self::formats(formats, &config)?;
+        let places = places(args, &config, store)?;
+        let lock_path = lock_path(path, &config);
+        let lock = if args.update_lock { None } else { read_lock(&lock_path, ui)? };
+        if args.release {
+            refuse_unreleasable(args, &config, lock.is_some(), &sources, ui)?;
+        }
+        let keys = places.iter().map(|place| Keys::of_files(&place.keys)).collect::<Result<Vec<_>, _>>()?;
+        let remotes = places.iter().zip(&keys).filter_map(|(place, keys)| Some((place.remote.clone()?, keys)));
+        let remotes = Remotes { all: remotes.collect(), is_offline: args.offline };
+        remotes.refresh(&sources, ui)?;
+        let packages: Vec<PackageSource<'_>> =
+            places.iter().zip(&keys).map(|(place, keys)| place.source(keys)).collect();
+        let wanted = wanted(&config)?;
+        let selection = match select(&packages, &wanted, lock.as_ref()) {
+            Ok(selection) => selection,
+            Err(error) => return Err(refused(error.into(), &sources, ui)),
+        };
+        repo::report(&selection.warnings, ui);
+        remotes.fetch(&selection, &sources, ui)?;
+        let _containers = self.containers(path, &mut config, &mut files)?;
+
+        // What a root of the seed could not be made for is told as any other failure is.
+        let failed: RefCell<Option<Failure>> = RefCell::new(None);
+        let seed = |group: &str| {
+            seed_root(args, group, store, ui).map_err(|failure| {
+                let message = failure.message.clone();
+                failed.replace(Some(failure));
+                SeedFailure::from(message)
+            })
+        };
+        let teller = Teller::new(ui);
+        let request = Request {
+            config: &config,
+            config_files: named_digests(&files)?,
+            packages: &selection.packages,
+            repositories: &packages,
+            store,
+            helper: &Helper::default(),
+            cancel: &self.cancel,
+            verity_signer: self.verity_key.as_ref().map(|key| key as &dyn CertificateSigner),
+            seed: &seed,
+            epoch: epoch(&selection)?,
+            formats: &formats,
+            output,
+            tool: format!("bedplate {}", env!("CARGO_PKG_VERSION")),
+            listener: &|progress| teller.tell(progress),
+        };
+        let composed = compose(&request, &mut sources);
+        store::report_damage(&store.take_damage(), ui);
+        if let Some(failure) = failed.take() {
+            return Err(failure);
+        }
+        let composed = composed.map_err(|error| refused(error, &sources, ui))?;
+        ui.diagnostics(&composed.warnings, &sources);
+        if lock.is_none() {
+            output::write(&lock_path.display().to_string(), &selection.lock.to_toml())?;
+        }
+        Ok(composed)
+    }
+
+    /// Composes the container images that the config at `path` puts into its image as files; their configs are added to `files`. The
+    /// archives are there until what comes back is dropped.
+    fn containers(
+        &self,
+        path: &Path,
+        config: &mut ImageConfig,
+        files: &mut Vec<PathBuf>,
+    ) -> Result<Option<WorkFolder>, Failure> {
+        if config.files.iter().all(|file| file.image.is_none()) {
+            return Ok(None);
+        }
+        let work = self.store.work("containers")?;
+        let mut within = self.within.clone();
+        within.push(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        for (number, file) in config.files.iter_mut().enumerate() {
+            let Some(image) = file.image.take() else { continue };
+            let inner = &image.path;
+            if within.contains(&inner.canonicalize().unwrap_or_else(|_| inner.clone())) {
+                return Err(Failure::input(format!("{} would be put into its own image", inner.display()))
+                    .hint(format!("change `image` of the file {}", *file.path)));
+            }
+            self.ui.counter("compose").line(&format!("container {} for {}:", image.written, *file.path));
+            let folder = work.path().join(number.to_string());
+            let one = Build { verity_key: None, cancel: self.cancel.clone(), within: within.clone(), ..*self };
+            let made = one.image(inner, &[OutputFormat::DockerArchive.word().to_owned()], &folder)?;
+            let archive = made.manifest.outputs.first().expect("one format was asked for");
+            let archive = FilePath { written: image.written.clone(), path: folder.join(&archive.file) };
+            file.source = Some(Spanned::new(archive, image.span));
+            files.push(inner.clone());
+        }
+        Ok(Some(work))
+    }
+}
+
 /// The forms that are asked for, each once.
-fn formats(args: &ImageBuildArgs, config: &ImageConfig) -> Result<Vec<OutputFormat>, Failure> {
+fn formats(asked: &[String], config: &ImageConfig) -> Result<Vec<OutputFormat>, Failure> {
     let mut formats: Vec<OutputFormat> = Vec::new();
     let mut wrong = Vec::new();
-    for text in &args.format {
+    for text in asked {
         match OutputFormat::ALL.iter().copied().find(|format| format.word() == text) {
             Some(format) => formats.push(format),
             None => wrong.push(format!("`{text}` is no format")),
@@ -216,8 +278,8 @@ fn verity_key(args: &ImageBuildArgs) -> Result<Option<CertificateKey>, Failure> 
 }
 
 /// Where the lock is: what the config says, else beside it.
-fn lock_path(args: &ImageBuildArgs, config: &ImageConfig) -> PathBuf {
-    config.packages.lock.as_ref().map_or_else(|| args.config.with_extension("lock"), |lock| lock.path.clone())
+fn lock_path(path: &Path, config: &ImageConfig) -> PathBuf {
+    config.packages.lock.as_ref().map_or_else(|| path.with_extension("lock"), |lock| lock.path.clone())
 }
 
 fn read_lock(path: &Path, ui: &Ui) -> Result<Option<Lock>, Failure> {
