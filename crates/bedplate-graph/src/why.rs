@@ -5,8 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use bedplate_diag::{Diagnostic, Span, nearest};
-use bedplate_model::{Dependency, DependencyKind, RichDependency, parse_rich};
-use bedplate_solve::{Item, PackageId, Request};
+use bedplate_model::{Dependency, DependencyKind, RichDependency, Sense, parse_rich};
+use bedplate_solve::{Item, PackageId, Request, Wanted as ItemKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::closure::{Asker, Chooser, Closure, Mode, Requirement, Want};
@@ -241,6 +241,14 @@ fn members(closure: &Closure) -> Vec<(PackageId, bool)> {
     found
 }
 
+/// Name, relation and version of a single dependency.
+fn single(tree: &RichDependency) -> Option<(String, Sense, String)> {
+    match tree {
+        RichDependency::Single { name, sense, evr } => Some((name.clone(), *sense, evr.clone())),
+        _ => None,
+    }
+}
+
 impl BuildGraph {
     /// The shortest chain from the build of a spec to something in its root, in forward order.
     pub fn why_in_build(&self, spec: SpecId, goal: Goal) -> Option<Vec<Step>> {
@@ -293,6 +301,44 @@ impl BuildGraph {
             Goal::Spec(spec) => self.pool.spec_of(package) == Some(spec),
             Goal::Package(wanted) => package == wanted,
         }
+    }
+
+    /// The specs that make what an image of these items has: their packages, what those require, and so on. The seed does not count, as an
+    /// image takes nothing of it; of alternatives all count, as only the solver decides. Then the items that no spec and no repository
+    /// provides.
+    pub fn specs_of_image(&self, items: &[Item]) -> (BTreeSet<SpecId>, Vec<String>) {
+        let mut unmet = Vec::new();
+        let (mut packages, mut open): (FxHashSet<PackageId>, Vec<PackageId>) = Default::default();
+        let mut take = |wanted: &ItemKind, open: &mut Vec<PackageId>| {
+            let singles = match wanted {
+                ItemKind::Simple(one) => vec![(one.name.clone(), one.sense, one.evr.clone())],
+                ItemKind::Rich(tree) => tree.singles().into_iter().filter_map(single).collect(),
+            };
+            let mut is_met = false;
+            for (name, sense, evr) in singles {
+                let mut found = self.pool.universe.providers_of(&name, sense, &evr);
+                found.retain(|one| !matches!(self.pool.origin(*one), Origin::Seed(_)));
+                if found.iter().any(|one| packages.contains(one)) {
+                    is_met = true;
+                } else if let Some(best) = self.best_of(&found) {
+                    is_met = true;
+                    packages.insert(best);
+                    open.push(best);
+                }
+            }
+            is_met
+        };
+        for item in items {
+            if !take(item.wanted(), &mut open) {
+                unmet.push(item.text().to_owned());
+            }
+        }
+        while let Some(package) = open.pop() {
+            for dependency in &self.pool.universe.package(package).requires {
+                take(Item::from(dependency.clone()).wanted(), &mut open);
+            }
+        }
+        (packages.into_iter().filter_map(|one| self.pool.spec_of(one)).collect(), unmet)
     }
 
     /// The packages that are installed with some packages, themselves among them; sorted. Then the requirements that

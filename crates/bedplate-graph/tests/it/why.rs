@@ -74,3 +74,29 @@ fn the_critical_path_is_the_longest_way() {
     assert!(near(graph.makespan(&all, 1), 86.0));
     assert!(near(graph.makespan(&all, 2), 55.0));
 }
+
+#[test]
+fn an_image_leads_to_the_specs_of_all_that_it_installs_and_to_nothing_of_the_seed() {
+    let graph = graph(
+        "
+        spec libc 2-1
+        spec shell 5-1
+          needs gcc
+          package shell: requires libc, (nice if libc)
+        spec nice 1-1
+        spec host 1-1
+          needs tool
+          package host: requires shell >= 5, helper
+          package host-devel: requires other
+        spec tool 1-1
+        spec other 1-1
+        seed tools: gcc, libc = 2, shell = 5, helper
+        prefer tools
+        ",
+    );
+    let items: Vec<bedplate_solve::Item> = ["host", "absent"].map(|text| text.parse().unwrap()).into();
+    let (specs, unmet) = graph.specs_of_image(&items);
+    let names: Vec<&str> = specs.iter().map(|id| graph.spec(*id).name.as_str()).collect();
+    assert_eq!(names, ["host", "libc", "nice", "shell"]);
+    assert_eq!(unmet, ["absent"]);
+}

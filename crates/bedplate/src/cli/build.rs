@@ -24,8 +24,11 @@ pub(crate) enum CheckChoice {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BuildArgs {
     /// Specs, packages or capabilities to have in the end
-    #[arg(value_name = "NAME", required_unless_present = "all")]
+    #[arg(value_name = "NAME", required_unless_present_any = ["all", "image"])]
     pub(crate) names: Vec<String>,
+    /// Image config: also what its image installs, and what that requires; may be given again
+    #[arg(long, value_name = "CONFIG", conflicts_with = "all")]
+    pub(crate) image: Vec<PathBuf>,
     /// Build all specs
     #[arg(long, conflicts_with = "names")]
     pub(crate) all: bool,

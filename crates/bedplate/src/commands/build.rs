@@ -7,10 +7,12 @@ use bedplate_diag::Category;
 use bedplate_engine::build::{self, BuildRun, Checks, Providers, results};
 use bedplate_engine::{Cancel, Events, Jobserver, Limits, OnFailure, Options, Summary};
 use bedplate_graph::{BuildGraph, NodeKind, SpecId};
+use bedplate_solve::Item;
 
 use crate::building::{Building, limits};
 use crate::cli::{BuildArgs, CheckChoice};
 use crate::commands::key::signing_key;
+use crate::image_config;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{many, write};
 use crate::render;
@@ -19,18 +21,89 @@ use crate::workspace::{Found, Workspace, processors};
 
 /// Builds, signs, publishes.
 pub(crate) fn run(args: &BuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
-    let jobs = args.jobs.unwrap_or_else(processors).max(1);
-    let building = Building::open(&args.specs, &args.prebuilt, &args.network, ui)?;
-    let workspace = building.workspace(jobs);
-    let targets = targets(&workspace, &args.names)?;
-    refuse_bad(&workspace, &targets, args.check != CheckChoice::Off, ui)?;
+    let items = image_items(&args.image, ui)?;
+    let mut known = BTreeSet::new();
+    loop {
+        let jobs = args.jobs.unwrap_or_else(processors).max(1);
+        let building = Building::open(&args.specs, &args.prebuilt, &args.network, ui)?;
+        let workspace = building.workspace(jobs);
+        let mut targets = if args.names.is_empty() && !items.is_empty() {
+            BTreeSet::new()
+        } else {
+            self::targets(&workspace, &args.names)?
+        };
+        targets.extend(targets_of_images(&workspace, &items)?);
+        let names: BTreeSet<String> = targets.iter().map(|id| workspace.graph.spec(*id).name.clone()).collect();
+        if known.is_superset(&names) && !known.is_empty() {
+            return Ok(Outcome::Good);
+        }
+        if !known.is_empty() {
+            let more: Vec<&str> = names.difference(&known).map(String::as_str).collect();
+            ui.summary(&format!("what was built requires more for the image: {}", more.join(", ")));
+        }
+        let outcome = build(args, jobs, &building, &workspace, &targets, ui)?;
+        // Only what is built says all that it requires.
+        if outcome != Outcome::Good || items.is_empty() {
+            return Ok(outcome);
+        }
+        known = names;
+    }
+}
+
+/// What the images of these configs install, and the containers in them.
+fn image_items(configs: &[PathBuf], ui: &Ui) -> Result<Vec<Item>, Failure> {
+    let mut open: Vec<PathBuf> = configs.to_vec();
+    let (mut seen, mut items, mut wrong) = (BTreeSet::new(), Vec::new(), Vec::new());
+    while let Some(path) = open.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let loaded = image_config::load(&path);
+        ui.diagnostics(&loaded.diagnostics, &loaded.sources);
+        let Some(config) = loaded.config else {
+            wrong.push(format!("{} has mistakes", path.display()));
+            continue;
+        };
+        open.extend(config.files.iter().filter_map(|file| Some(file.image.as_ref()?.path.clone())));
+        for request in &config.packages.install {
+            match request.as_str().parse::<Item>() {
+                Ok(item) => items.push(item),
+                Err(error) => wrong.push(error.to_string()),
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(items) } else { Err(Failure::input(wrong.join("\n")).hint("nothing was built")) }
+}
+
+/// The specs of what images install.
+fn targets_of_images(workspace: &Workspace, items: &[Item]) -> Result<BTreeSet<SpecId>, Failure> {
+    let (specs, unmet) = workspace.graph.specs_of_image(items);
+    if unmet.is_empty() {
+        return Ok(specs);
+    }
+    let near = unmet.iter().filter_map(|name| Some(format!("{name}: {}", workspace.find(name).err()?.hint?)));
+    let near: Vec<String> = near.collect();
+    let failure = Failure::input(format!("no spec makes what the image installs: {}", unmet.join(", ")));
+    Err(if near.is_empty() { failure } else { failure.hint(near.join("; ")) })
+}
+
+/// Builds these specs and all that they need.
+fn build(
+    args: &BuildArgs,
+    jobs: usize,
+    building: &Building,
+    workspace: &Workspace,
+    targets: &BTreeSet<SpecId>,
+    ui: &Ui,
+) -> Result<Outcome, Failure> {
+    refuse_bad(workspace, targets, args.check != CheckChoice::Off, ui)?;
     let names = |ids: &BTreeSet<SpecId>| ids.iter().map(|id| workspace.graph.spec(*id).name.clone()).collect();
     let checks = match args.check {
         CheckChoice::Off => Checks::Off,
         CheckChoice::Run => Checks::Run,
         CheckChoice::Require => Checks::Require,
     };
-    let request = building.request(names(&targets), checks)?;
+    let request = building.request(names(targets), checks)?;
 
     let work = building.store.work("jobserver")?;
     let jobserver = Jobserver::create(&work.path().join("fifo"), jobs)
@@ -53,14 +126,14 @@ pub(crate) fn run(args: &BuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     loop {
         let asked = match request.take() {
             Some(request) => request,
-            None => building.request(names(&targets), checks)?,
+            None => building.request(names(targets), checks)?,
         };
         let mut events = Events::new(render::sinks(&args.render)?);
-        let run = build::build(&builder, &building, &known, asked, &options, &cancel, &mut events)?;
+        let run = build::build(&builder, building, &known, asked, &options, &cancel, &mut events)?;
         drop(events);
         crate::store::report_damage(&building.store.take_damage(), ui);
         building.save_history(&run.history)?;
-        save_lock(&building, &run, ui)?;
+        save_lock(building, &run, ui)?;
         results::save(&building.store, &run.results)?;
         if !run.summary.is_good() {
             ui.summary(&format!("{}: not written, because not all is built", repository(args).display()));

@@ -1,5 +1,6 @@
 //! Container images inside of images: `[[file]] image`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -17,12 +18,15 @@ fn outer(path: &str) -> String {
     )
 }
 
+/// A world whose repository has what the image needs: `outer.toml` installs `other`, which requires `more`, and has a container with `plain`.
 fn packages() -> World {
     let world = world_with_its_own_store();
-    for name in ["plain", "other"] {
-        world.add(name, &spec(name, "", "true", &format!("echo {name} > %{{buildroot}}/usr/share/{name}/file"), ""));
+    for (name, tags) in [("plain", ""), ("other", "Requires: more\n"), ("more", ""), ("unneeded", "")] {
+        world.add(name, &spec(name, tags, "true", &format!("echo {name} > %{{buildroot}}/usr/share/{name}/file"), ""));
     }
-    world.build(&["--all"]).exits(0);
+    world.env.write("containers/inner.toml", INNER);
+    world.env.write("outer.toml", outer("containers/inner.toml"));
+    world.build(&["--image", "outer.toml"]).exits(0);
     world
 }
 
@@ -34,8 +38,9 @@ fn unpack(archive: &Path, to: &Path) {
 #[test]
 fn a_container_image_is_composed_into_the_image_that_has_it() {
     let world = packages();
-    world.env.write("containers/inner.toml", INNER);
-    world.env.write("outer.toml", outer("containers/inner.toml"));
+    let told = likes("find", &[text(&world.env.path().join("out/repository/os")), "-name", "*.rpm", "-printf", "%f\n"]);
+    let built: BTreeSet<&str> = told.lines().filter_map(|name| name.split_once("-1.0")).map(|(name, _)| name).collect();
+    assert_eq!(built, BTreeSet::from(["more", "other", "plain"]));
     let answer = world.env.answer(command(&world, "outer.toml", "images", &[])).exits(0);
     drop(answer.says("container containers/inner.toml for /usr/share/containers/inner.tar"));
     let at = world.env.path();
@@ -64,6 +69,10 @@ fn mistakes_of_a_container_and_circles_of_containers_are_told() {
     world.env.write("outer.toml", outer("outer.toml"));
     let answer = world.env.answer(command(&world, "outer.toml", "images", &[])).exits(2);
     drop(answer.says("would be put into its own image"));
+    world.build(&["--image", "outer.toml", "--output", "other"]).exits(0);
+    world.env.write("outer.toml", outer("inner.toml"));
+    let answer = world.build(&["--image", "outer.toml", "--output", "other"]).exits(2);
+    drop(answer.says("no spec makes what the image installs: plane"));
     world.env.write("outer.toml", outer("absent.toml"));
     let answer = world.env.answer(command(&world, "outer.toml", "images", &[])).exits(2);
     drop(answer.says("no-such-file").says("outer.toml:8"));
