@@ -140,7 +140,8 @@ Exit codes: 0 all is built, 1 a build or check failed, 2 bad input, 3 the enviro
     #[command(after_help = "Examples:
   bedplate replay events.jsonl                       the report of a run in CI
   bedplate replay events.jsonl --speed 60            watch it, a minute in a second
-  bedplate replay events.jsonl --trace trace.json    where its time went")]
+  bedplate replay events.jsonl --trace trace.json    where its time went
+  bedplate replay events.jsonl --times               the same as a table: time, processor, memory of each step")]
     Replay(Box<ReplayArgs>),
     /// Compose images, look into them, boot them; check, explain and import their configs
     #[command(subcommand)]

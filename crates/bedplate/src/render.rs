@@ -11,6 +11,7 @@ mod board;
 mod json;
 mod plain;
 mod report;
+mod times;
 mod trace;
 mod tty;
 
@@ -18,23 +19,30 @@ use std::io::{IsTerminal, Write};
 
 use bedplate_engine::Sink;
 
+pub(crate) use self::times::Times;
 use crate::cli::RenderArgs;
 use crate::outcome::Failure;
 
 /// All that watch a run, as the arguments and the surroundings say.
 pub(crate) fn sinks(args: &RenderArgs) -> Result<Vec<Box<dyn Sink>>, Failure> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // Files first: they have the whole stream even if a screen cannot be drawn.
+    let mut sinks = files(args)?;
+    if is_interactive(args) {
+        sinks.push(Box::new(tty::Screen::new()));
+    } else {
+        sinks.push(Box::new(plain::Plain::new(std::io::stderr())));
+    }
+    Ok(sinks)
+}
+
+/// Those that write a file.
+pub(crate) fn files(args: &RenderArgs) -> Result<Vec<Box<dyn Sink>>, Failure> {
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(path) = &args.events {
         sinks.push(Box::new(json::Lines::create(path)?));
     }
     if let Some(path) = &args.trace {
         sinks.push(Box::new(trace::Trace::new(path)?));
-    }
-    if is_interactive(args) {
-        sinks.push(Box::new(tty::Screen::new()));
-    } else {
-        sinks.push(Box::new(plain::Plain::new(std::io::stderr())));
     }
     Ok(sinks)
 }

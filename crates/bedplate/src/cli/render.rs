@@ -24,6 +24,12 @@ pub(crate) struct ReplayArgs {
     /// How many times faster than it was [default: as fast as it can be shown]
     #[arg(long, value_name = "TIMES", value_parser = speed)]
     pub(crate) speed: Option<f64>,
+    /// Print what each step took, the longest first: wall time, processor time, most memory. What was there already is left out
+    #[arg(long)]
+    pub(crate) times: bool,
+    /// Print the times as lines of JSON
+    #[arg(long, requires = "times")]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) render: RenderArgs,
 }

@@ -14,12 +14,13 @@ use crate::ui::Ui;
 const TICK: Duration = Duration::from_millis(66);
 
 /// Reads events and shows them.
-pub(crate) fn run(args: &ReplayArgs, _ui: &Ui) -> Result<Outcome, Failure> {
+pub(crate) fn run(args: &ReplayArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let input: Box<dyn Read> = match args.file.as_str() {
         "-" => Box::new(std::io::stdin().lock()),
         path => Box::new(std::fs::File::open(path).map_err(|error| Failure::io("cannot read", path, &error))?),
     };
-    let mut sinks = render::sinks(&args.render)?;
+    let mut sinks = if args.times { render::files(&args.render)? } else { render::sinks(&args.render)? };
+    let mut times = render::Times::default();
     let (started, mut last) = (Instant::now(), Duration::ZERO);
     for (number, line) in BufReader::new(input).lines().enumerate() {
         let line = line.map_err(|error| Failure::io("cannot read", &args.file, &error))?;
@@ -44,6 +45,10 @@ pub(crate) fn run(args: &ReplayArgs, _ui: &Ui) -> Result<Outcome, Failure> {
         }
         last = time;
         sinks.iter_mut().for_each(|sink| sink.event(time, &timed.event));
+        times.event(&timed.event);
+    }
+    if args.times {
+        ui.print(&if args.json { times.json() } else { times.table() })?;
     }
     Ok(Outcome::Good)
 }

@@ -206,3 +206,17 @@ fn in_ci_a_terminal_gets_plain_lines() {
     let screens = screens("failed", 100, &[("CI", "true")]);
     assert!(screens.last().unwrap().contains("[0:00:12] zlib: done in 12.0 s"), "{}", screens.last().unwrap());
 }
+
+#[test]
+fn times_are_a_table_of_what_was_done() {
+    let env = TestEnv::new();
+    let answer = env.run(&["replay", &recorded("good"), "--times"]).exits(0);
+    let lines: Vec<&str> = answer.stdout.lines().collect();
+    assert!(lines[0].split_whitespace().eq(["wall", "processor", "memory", "step"]), "{}", answer.stdout);
+    let json = env.run(&["replay", &recorded("good"), "--times", "--json"]).exits(0).json();
+    assert_eq!(lines.len(), json.len() + 2, "{}", answer.stdout);
+    let walls: Vec<f64> = json.iter().map(|line| line["wall_seconds"].as_f64().unwrap()).collect();
+    assert!(walls.is_sorted_by(|a, b| a >= b), "{walls:?}");
+    assert!(json.iter().all(|line| line["name"].is_string() && line["kind"].is_string()));
+    env.run(&["replay", &recorded("good"), "--json"]).exits(2);
+}
