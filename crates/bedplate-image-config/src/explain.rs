@@ -87,7 +87,7 @@ fn one(path: &str, key: &Key) -> String {
         text.push_str(&wrapped("  Without:  ", &without));
     }
     if let Some(section) = key.shape.section().filter(|section| !section.one_of.is_empty()) {
-        text.push_str(&wrapped("  Needs:    ", &format!("one of {}, and only one", section.one_of.join(" and "))));
+        text.push_str(&wrapped("  Needs:    ", &format!("one of {}, and only one", section.one_of.join(", "))));
     }
     if !key.example.is_empty() {
         text.push_str(&format!("  Example:  {name} = {}\n", key.example));

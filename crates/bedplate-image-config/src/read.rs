@@ -277,7 +277,7 @@ fn missing_in(section: &Section, path: &str, node: &Node, mistakes: &mut Vec<Dia
     }
     if !section.one_of.is_empty() && !section.one_of.iter().any(|key| node.get(key).is_some()) {
         let keys: Vec<String> = section.one_of.iter().map(|key| format!("`{key}`")).collect();
-        let message = format!("one of {} has to be there{place}", keys.join(" and "));
+        let message = format!("one of {} has to be there{place}", keys.join(", "));
         let examples: Vec<String> = section.one_of.iter().filter_map(|key| example(section.key(key)?)).collect();
         let hint = format!("write, for example: {}", examples.join(", or: "));
         mistakes.push(Diagnostic::error("missing-key", message).at(node.span).hint(hint));

@@ -47,7 +47,7 @@ fn section(page: &mut String, path: &str, section_here: &Section) {
             let _ = write!(page, "\nTables of an inherited config are told apart by `{identity}`.\n");
         }
         if !below.one_of.is_empty() {
-            let _ = write!(page, "\nOne of {} has to be there, and only one.\n", names(below.one_of, " and "));
+            let _ = write!(page, "\nOne of {} has to be there, and only one.\n", names(below.one_of, ", "));
         }
         section(page, &full, below);
     }

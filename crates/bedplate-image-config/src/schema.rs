@@ -49,7 +49,9 @@ impl Maker {
             schema["required"] = json!(required);
         }
         if !section.one_of.is_empty() {
-            schema["not"] = json!({ "required": section.one_of });
+            let all = section.one_of;
+            let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(move |other| [one, other]));
+            schema["not"] = json!({ "anyOf": pairs.map(|pair| json!({ "required": pair })).collect::<Vec<_>>() });
         }
         schema
     }
