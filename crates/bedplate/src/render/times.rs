@@ -36,7 +36,7 @@ impl Times {
             }
             Event::NodeFinished { node, cached: false, wall_seconds, usage, .. } => {
                 if let Some((name, kind)) = self.nodes.get(node).cloned() {
-                    self.lines.push(Line { name, kind, wall_seconds: *wall_seconds, usage: usage.clone() });
+                    self.lines.push(Line { name, kind, wall_seconds: *wall_seconds, usage: *usage });
                 }
             }
             // Another run in the same file: its nodes are numbered anew.

@@ -139,7 +139,7 @@ fn keys_are_explained_and_slips_find_theirs() {
     let overview = env.run(&["image", "explain"]).exits(0).stdout;
     assert!(overview.contains("\n    storage ") && overview.contains("\n    oci "), "{overview}");
     let section = env.run(&["image", "explain", "[[file]]"]).exits(0).stdout;
-    assert!(section.starts_with("[[file]]\n") && section.contains("one of content and source"), "{section}");
+    assert!(section.starts_with("[[file]]\n") && section.contains("one of content, source, image"), "{section}");
     env.run(&["image", "explain", "storge.size"]).exits(2).says("there is no key `storge.size`").says("`storage.size`");
     env.run(&["image", "explain", "mode"]).exits(2).says("did you mean `file.mode` or `directory.mode`");
 }
