@@ -7,13 +7,13 @@ use bedplate_boot::{EspError, InitramfsError, UkiError};
 use bedplate_cas::StoreError;
 use bedplate_customise::CustomiseError;
 use bedplate_diag::{Category, Diagnostic};
-use bedplate_disk::{DiskError, PartitionTypeError, SignatureError};
+use bedplate_disk::{DiskError, PartitionTypeError};
 use bedplate_filesystem::FilesystemError;
 use bedplate_install::{DatabaseError, InstallError, UnpackError};
 use bedplate_oci::OciError;
 use bedplate_repo::Findings;
 use bedplate_scriptlet::ScriptError;
-use bedplate_sign::SignError;
+use bedplate_sign::{Pkcs7Error, SignError};
 use bedplate_tree::InsertError;
 
 use crate::{SeedFailure, SelectionError};
@@ -57,7 +57,7 @@ pub enum ComposeError {
     Sign(#[from] SignError),
     /// The signature of a root hash cannot be put together.
     #[error("failed to write the signature of a root hash")]
-    Signature(#[from] SignatureError),
+    Signature(#[from] Pkcs7Error),
     /// There is no such partition on this architecture.
     #[error(transparent)]
     PartitionType(#[from] PartitionTypeError),

@@ -3,7 +3,7 @@
 use bedplate_diag::Diagnostic;
 use bedplate_disk::{RootHash, RootHashSignature, Salt, Uuid, VerityNames, VerityRequest, content_uuid, write_verity};
 use bedplate_image_config::{PartitionType, PlannedPartition, Verity};
-use bedplate_sign::CertificateSigner;
+use bedplate_sign::{CertificateSigner, Enclosed, MessageDigest, detached_pkcs7};
 
 use crate::partitions::{Identity, Partition};
 use crate::{ComposeError, Request, Workshop};
@@ -91,8 +91,10 @@ fn signature(
     root_hash: RootHash,
     signer: &dyn CertificateSigner,
 ) -> Result<Partition, ComposeError> {
-    let bare = signer.sign_digest(&RootHashSignature::digest(&root_hash))?;
-    let signature = RootHashSignature::new(root_hash, signer.certificate(), &bare)?;
+    let digest = MessageDigest::Sha256(RootHashSignature::digest(&root_hash));
+    let bare = signer.sign_digest(&digest)?;
+    let pkcs7 = detached_pkcs7(signer.certificate(), &digest, &bare, Enclosed::Certificate)?;
+    let signature = RootHashSignature::new(root_hash, signer.certificate(), pkcs7);
     let mut bytes = signature.to_partition();
     let used = bytes.len() as u64;
     bytes.resize(bytes.len().next_multiple_of(SIGNATURE_SIZE), 0);

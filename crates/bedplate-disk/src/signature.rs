@@ -1,16 +1,13 @@
 //! The signature of a root hash: what is signed, and the partition that holds it.
 //!
-//! A key never comes here: [`RootHashSignature::digest`] goes out to whoever has it, and the bare signature of the key comes back.
+//! A key never comes here: [`RootHashSignature::digest`] goes out to whoever has it, and a PKCS#7 comes back.
 //!
 //! ```text
-//! root hash as text ─SHA-256─▶ digest ─key─▶ signature ─┬─▶ PKCS#7, detached ─▶ JSON of the partition, zeros behind it
-//!                                          certificate ─┘
+//! root hash as text ─SHA-256─▶ digest ─key─▶ PKCS#7, detached ─▶ JSON of the partition, zeros behind it
 //! ```
 //!
 //! The kernel checks the PKCS#7 (`root_hash_sig_key_desc` of dm-verity), systemd reads it from the JSON, as the Discoverable Partitions
 //! Specification has it.
-
-mod pkcs7;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,16 +26,10 @@ pub struct RootHashSignature {
     pkcs7: Vec<u8>,
 }
 
-/// Why a signature cannot be put together or read.
+/// Why a signature cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// Bytes that are no certificate.
-    #[error("the certificate cannot be read ({0}): X.509 in DER is expected")]
-    Certificate(String),
-    /// A key that neither kernel nor systemd checks.
-    #[error("the certificate is of a key of type {0}: RSA and ECDSA are known")]
-    Key(String),
     /// Bytes that are no content of a signature partition.
     #[error("the signature partition is damaged: {0}")]
     Partition(String),
@@ -68,19 +59,9 @@ impl RootHashSignature {
         Sha256::digest(root.to_string()).into()
     }
 
-    /// Puts the bare signature of a key over [`Self::digest`] together with the certificate (X.509, DER) of the key. An ECDSA signature is
-    /// a DER sequence of two numbers.
-    ///
-    /// # Errors
-    /// If the certificate cannot be read, or is of another kind of key.
-    pub fn new(root: RootHash, certificate: &[u8], signature: &[u8]) -> Result<Self, SignatureError> {
-        let pkcs7 = pkcs7::detached(certificate, signature)?;
-        Ok(Self::from_pkcs7(root, certificate, pkcs7))
-    }
-
-    /// Takes a detached PKCS#7 (DER) over the text of a root hash as another program made it.
+    /// A detached PKCS#7 (DER) over the text of a root hash, by the key of a certificate (X.509, DER).
     #[must_use]
-    pub fn from_pkcs7(root: RootHash, certificate: &[u8], pkcs7: Vec<u8>) -> Self {
+    pub fn new(root: RootHash, certificate: &[u8], pkcs7: Vec<u8>) -> Self {
         Self { root, fingerprint: Sha256::digest(certificate).into(), pkcs7 }
     }
 
@@ -140,7 +121,7 @@ mod tests {
     #[test]
     fn partitions_are_read_back() {
         let root = RootHash::from_bytes([0xAB; 32]);
-        let signature = RootHashSignature::from_pkcs7(root, b"certificate", vec![1, 2, 3]);
+        let signature = RootHashSignature::new(root, b"certificate", vec![1, 2, 3]);
         let mut bytes = signature.to_partition();
         let fingerprint = "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d72";
         let expected =

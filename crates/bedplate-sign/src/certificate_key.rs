@@ -1,6 +1,6 @@
 //! Keys with X.509 certificates: they sign what firmware and kernel check.
 //!
-//! What goes around the bare signature (PKCS#7) is made by who needs it.
+//! What goes around the bare signature is made of it by `detached_pkcs7`.
 
 use std::fmt;
 use std::fs::File;
@@ -11,17 +11,21 @@ use std::path::{Path, PathBuf};
 use bedplate_diag::Category;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use rsa::pkcs1::DecodeRsaPrivateKey;
-use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
-use rsa::sha2::Sha256;
+use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, LineEnding};
+use rsa::sha2::{Sha256, Sha512};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
 use x509_cert::Certificate;
-use x509_cert::der::{DecodePem, Encode};
+use x509_cert::der::{Decode as _, DecodePem as _, Encode as _};
 
-use crate::SignError;
+use crate::{MessageDigest, SignError, secret_file, self_signed};
 
 /// A file of a key or certificate is some thousand bytes.
 const MAX_FILE: u64 = 1 << 20;
+/// What is looked for in files of certificates.
+const CERTIFICATE: &str = "certificate";
+/// Size of new keys.
+const NEW_RSA_BITS: usize = 3072;
 /// Shorter keys can be broken.
 const LEAST_RSA_BYTES: usize = 2048 / 8;
 
@@ -32,12 +36,12 @@ pub trait CertificateSigner: Sync + fmt::Debug {
     /// The certificate (X.509), in DER.
     fn certificate(&self) -> &[u8];
 
-    /// Signs a SHA-256 digest: with RSA by PKCS #1 version 1.5; with ECDSA the answer is a DER sequence of two numbers. The same digest
-    /// must give the same answer.
+    /// Signs a digest: with RSA by PKCS #1 version 1.5; with ECDSA the answer is a DER sequence of two numbers. The same digest must give
+    /// the same answer.
     ///
     /// # Errors
     /// The key cannot be used.
-    fn sign_digest(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, SignError>;
+    fn sign_digest(&self, digest: &MessageDigest) -> Result<Vec<u8>, SignError>;
 }
 
 /// Why there is no key with a certificate.
@@ -90,6 +94,22 @@ pub enum CertificateKeyError {
         /// The file.
         path: PathBuf,
     },
+    /// A certificate that does not allow what it is to be used for.
+    #[error("{}: the certificate cannot be used to sign kernel modules: {why}", path.display())]
+    Purpose {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        why: &'static str,
+    },
+    /// A new key cannot be made.
+    #[error("{}: no key can be made: {why}", path.display())]
+    New {
+        /// The file that it should have been in.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The certificate is of another key.
     #[error("{} is not the certificate of the key in {}", certificate.display(), key.display())]
     Other {
@@ -111,6 +131,7 @@ impl CertificateKeyError {
     pub fn category(&self) -> Category {
         match self {
             Self::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Category::Environment,
+            Self::New { .. } => Category::Environment,
             _ => Category::Input,
         }
     }
@@ -126,6 +147,7 @@ impl CertificateKeyError {
             Self::Absent { .. } | Self::Kind { .. } => {
                 "`openssl req -x509 -newkey rsa:4096 -nodes -keyout KEY -out CERTIFICATE` makes both"
             }
+            Self::Purpose { .. } => "a certificate of an RSA key with the key usage `digitalSignature` is needed",
             _ => return None,
         })
     }
@@ -158,15 +180,13 @@ impl CertificateKey {
     /// A file is not there or has something else, others may read the key, or the two do not belong together.
     pub fn load(key: &Path, certificate: &Path) -> Result<Self, CertificateKeyError> {
         let secret = secret_of(&read(key, Access::Private)?, key)?;
-        let (text, what) = (read(certificate, Access::Public)?, "certificate");
-        let (_, block) = block(&text, |label| label == "CERTIFICATE")
-            .ok_or_else(|| CertificateKeyError::Absent { path: certificate.to_owned(), what })?;
+        let der = certificate_of(certificate)?;
         let broken = |error: x509_cert::der::Error| CertificateKeyError::Broken {
             path: certificate.to_owned(),
-            what,
+            what: CERTIFICATE,
             why: error.to_string(),
         };
-        let parsed = Certificate::from_pem(block).map_err(broken)?;
+        let parsed = Certificate::from_der(&der).map_err(broken)?;
         let public = parsed.tbs_certificate.subject_public_key_info.to_der().map_err(broken)?;
         let is_same = match &secret {
             Secret::Rsa(key) => RsaPublicKey::from_public_key_der(&public).ok() == Some(key.to_public_key()),
@@ -176,8 +196,57 @@ impl CertificateKey {
         if !is_same {
             return Err(CertificateKeyError::Other { key: key.to_owned(), certificate: certificate.to_owned() });
         }
-        Ok(Self { secret, certificate: parsed.to_der().map_err(broken)?, path: key.to_owned() })
+        Ok(Self { secret, certificate: der, path: key.to_owned() })
     }
+
+    /// Reads an RSA key (PEM) whose certificate follows from it and a name: by itself, for signatures, without an end. If there is no such file,
+    /// a key of 3072 bits is made and written, with mode 0600. Of several processes at once, one makes it for all.
+    ///
+    /// # Errors
+    /// Others may read the key, it is none of RSA, or it cannot be written.
+    pub fn load_or_create_self_signed(path: &Path, common_name: &str) -> Result<Self, CertificateKeyError> {
+        let text = match read(path, Access::Private) {
+            Err(CertificateKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                let new =
+                    |why: &dyn fmt::Display| CertificateKeyError::New { path: path.to_owned(), why: why.to_string() };
+                let key = RsaPrivateKey::new(&mut rand::rngs::OsRng, NEW_RSA_BITS).map_err(|error| new(&error))?;
+                let text = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| new(&error))?;
+                match secret_file::create(path, text.as_bytes()) {
+                    Ok(()) => {}
+                    Err((_, error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err((path, source)) => return Err(CertificateKeyError::Io { path, source }),
+                }
+                read(path, Access::Private)?
+            }
+            other => other?,
+        };
+        let secret = secret_of(&text, path)?;
+        let Secret::Rsa(key) = &secret else {
+            return Err(CertificateKeyError::Purpose { path: path.to_owned(), why: "its key is not of RSA" });
+        };
+        let certificate = self_signed::certificate(key, common_name)
+            .map_err(|error| CertificateKeyError::New { path: path.to_owned(), why: error.to_string() })?;
+        Ok(Self { secret, certificate, path: path.to_owned() })
+    }
+
+    /// Where the key is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The first certificate of a file with PEM, as DER.
+pub(crate) fn certificate_of(path: &Path) -> Result<Vec<u8>, CertificateKeyError> {
+    let text = read(path, Access::Public)?;
+    let (_, block) = block(&text, |label| label == "CERTIFICATE")
+        .ok_or_else(|| CertificateKeyError::Absent { path: path.to_owned(), what: CERTIFICATE })?;
+    let parsed = Certificate::from_pem(block).and_then(|parsed| parsed.to_der());
+    parsed.map_err(|error| CertificateKeyError::Broken {
+        path: path.to_owned(),
+        what: CERTIFICATE,
+        why: error.to_string(),
+    })
 }
 
 impl CertificateSigner for CertificateKey {
@@ -185,20 +254,24 @@ impl CertificateSigner for CertificateKey {
         &self.certificate
     }
 
-    fn sign_digest(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, SignError> {
+    fn sign_digest(&self, digest: &MessageDigest) -> Result<Vec<u8>, SignError> {
         match &self.secret {
-            // The random number hides how long it takes; the signature does not depend on it.
             Secret::Rsa(key) => {
-                key.sign_with_rng(&mut rand::rngs::OsRng, Pkcs1v15Sign::new::<Sha256>(), sha256).map_err(SignError::key)
+                let padding = match digest {
+                    MessageDigest::Sha256(_) => Pkcs1v15Sign::new::<Sha256>(),
+                    MessageDigest::Sha512(_) => Pkcs1v15Sign::new::<Sha512>(),
+                };
+                // The random number hides how long it takes; the signature does not depend on it.
+                key.sign_with_rng(&mut rand::rngs::OsRng, padding, digest.bytes()).map_err(SignError::key)
             }
             Secret::P256(key) => {
                 let signed: p256::ecdsa::Signature =
-                    p256::ecdsa::SigningKey::from(key).sign_prehash(sha256).map_err(SignError::key)?;
+                    p256::ecdsa::SigningKey::from(key).sign_prehash(digest.bytes()).map_err(SignError::key)?;
                 Ok(signed.to_der().as_bytes().to_vec())
             }
             Secret::P384(key) => {
                 let signed: p384::ecdsa::Signature =
-                    p384::ecdsa::SigningKey::from(key).sign_prehash(sha256).map_err(SignError::key)?;
+                    p384::ecdsa::SigningKey::from(key).sign_prehash(digest.bytes()).map_err(SignError::key)?;
                 Ok(signed.to_der().as_bytes().to_vec())
             }
         }

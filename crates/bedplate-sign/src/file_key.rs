@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use pgp::packet::{KeyFlags, PubKeyInner, SecretKey, SignatureConfig, SignatureTy
 use pgp::types::{KeyDetails, KeyVersion, Password, SignatureBytes, SignedUser, SigningKey, Tag};
 
 use crate::public_key::timestamp;
-use crate::{PublicKey, SignError, Signer, moment};
+use crate::{PublicKey, SignError, Signer, moment, secret_file};
 
 /// A file of a key is some hundred bytes; one of RSA with many names some thousand.
 const MAX_FILE: u64 = 1 << 20;
@@ -127,13 +127,7 @@ impl FileKey {
     pub fn create(path: &Path, user: &str, now: SystemTime) -> Result<Self, KeyError> {
         let secret = new_key(user, now)?;
         let text = secret.to_armored_string(ArmorOptions::default()).map_err(KeyError::broken)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(KeyError::io(folder))?;
-        // Files of this kind have mode 0600 from the start.
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(KeyError::io(folder))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(KeyError::io(path))?;
-        file.persist_noclobber(path).map_err(|error| error.error).map_err(KeyError::io(path))?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(KeyError::io(folder))?;
+        secret_file::create(path, text.as_bytes()).map_err(|(path, source)| KeyError::Io { path, source })?;
         Self::new(secret, path)
     }
 

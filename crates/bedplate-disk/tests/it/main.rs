@@ -2,6 +2,5 @@
 
 mod common;
 mod formats;
-mod signature;
 mod table;
 mod tree;

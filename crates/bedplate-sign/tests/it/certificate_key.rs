@@ -2,20 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use bedplate_sign::{CertificateKey, CertificateKeyError, CertificateSigner};
+use bedplate_sign::{CertificateKey, CertificateKeyError, CertificateSigner, MessageDigest};
 
-/// The digest of some text.
-const DIGEST: &str = "a8c1ef1ac4d0b2eae1ecd44b1d6ea69a2b31bd0e1e7b4a6f59a8f4f3a0b4a1c2";
-
-fn openssl(folder: &Path, arguments: &str) -> String {
-    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "openssl {arguments}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned() + &said
-}
+use crate::openssl::openssl;
 
 /// A folder with keys of all kinds, each with a certificate.
 fn folder() -> tempfile::TempDir {
@@ -49,16 +40,21 @@ fn folder() -> tempfile::TempDir {
 fn openssl_verifies_what_keys_sign() {
     let folder = folder();
     let at = folder.path();
-    let digest: [u8; 32] = std::array::from_fn(|byte| u8::from_str_radix(&DIGEST[2 * byte..][..2], 16).unwrap());
-    fs::write(at.join("digest"), digest).unwrap();
     for name in ["rsa", "pkcs1", "p256", "p384", "sec1"] {
         let load = || CertificateKey::load(&at.join(format!("{name}.key")), &at.join(format!("{name}.pem"))).unwrap();
         let (key, again) = (load(), load());
-        let signature = key.sign_digest(&digest).unwrap();
-        assert_eq!(signature, again.sign_digest(&digest).unwrap(), "{name}");
-        fs::write(at.join("signature"), &signature).unwrap();
-        let verify = "pkeyutl -verify -certin -in digest -sigfile signature -pkeyopt digest:sha256 -inkey";
-        assert!(openssl(at, &format!("{verify} {name}.pem")).contains("Signature Verified Successfully"), "{name}");
+        for (digest, hash) in [
+            (MessageDigest::sha256(b"some text"), "sha256"),
+            (MessageDigest::sha512_of(&b"some text"[..]).unwrap(), "sha512"),
+        ] {
+            let signature = key.sign_digest(&digest).unwrap();
+            assert_eq!(signature, again.sign_digest(&digest).unwrap(), "{name}");
+            fs::write(at.join("digest"), digest.bytes()).unwrap();
+            fs::write(at.join("signature"), &signature).unwrap();
+            let files = "pkeyutl -verify -certin -in digest -sigfile signature";
+            let said = openssl(at, &format!("{files} -pkeyopt digest:{hash} -inkey {name}.pem"));
+            assert!(said.contains("Signature Verified Successfully"), "{name} {hash}: {said}");
+        }
         openssl(at, &format!("x509 -in {name}.pem -outform DER -out {name}.der"));
         assert_eq!(key.certificate(), fs::read(at.join(format!("{name}.der"))).unwrap());
         assert!(!format!("{key:?}").contains("secret"), "{key:?}");

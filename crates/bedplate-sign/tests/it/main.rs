@@ -1,6 +1,9 @@
 //! Signatures that gpg made, kept in `tests/data` and made in the test; keys and signatures of ours, which gpg reads.
 
 mod certificate_key;
+mod kernel_module;
+mod openssl;
+mod pkcs7;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
