@@ -81,6 +81,62 @@ impl Compression {
     }
 }
 
+/// Packs what is written to it for another writer.
+pub(crate) enum Encoder<W: Write> {
+    Zstd(zstd::stream::write::Encoder<'static, W>),
+    Gzip(flate2::write::GzEncoder<W>),
+    Xz(liblzma::write::XzEncoder<W>),
+    None(W),
+}
+
+impl<W: Write> Encoder<W> {
+    /// Packs with a level, if there is one: else with that which rpm takes where none is named.
+    pub(crate) fn new(kind: Compression, level: Option<u32>, output: W) -> io::Result<Self> {
+        Ok(match kind {
+            Compression::None => Self::None(output),
+            Compression::Zstd => {
+                let level = level.and_then(|level| i32::try_from(level).ok()).unwrap_or(3);
+                Self::Zstd(zstd::stream::write::Encoder::new(output, level)?)
+            }
+            Compression::Gzip => {
+                let level = flate2::Compression::new(level.unwrap_or(9).min(9));
+                Self::Gzip(flate2::GzBuilder::new().write(output, level))
+            }
+            Compression::Xz => Self::Xz(liblzma::write::XzEncoder::new(output, level.unwrap_or(6).min(9))),
+        })
+    }
+
+    /// Writes what is left, and gives the other writer back.
+    pub(crate) fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Zstd(encoder) => encoder.finish(),
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Xz(encoder) => encoder.finish(),
+            Self::None(output) => Ok(output),
+        }
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Zstd(encoder) => encoder.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Xz(encoder) => encoder.write(bytes),
+            Self::None(output) => output.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Zstd(encoder) => encoder.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+            Self::Xz(encoder) => encoder.flush(),
+            Self::None(output) => output.flush(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

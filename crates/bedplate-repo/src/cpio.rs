@@ -16,6 +16,8 @@ const STRIPPED: &[u8; 6] = b"07070X";
 const TRAILER: &[u8] = b"TRAILER!!!";
 const NUMBERS: usize = 13;
 const MAX_NAME: usize = 64 << 10;
+/// Where a start has the size of the data: the seventh number.
+const SIZE_DIGITS: std::ops::Range<usize> = 54..62;
 
 /// Why an archive cannot be read on.
 #[derive(Debug)]
@@ -42,15 +44,41 @@ pub(crate) enum Start {
     End,
 }
 
+/// The bytes of a start, without what pads them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StartBytes(Vec<u8>);
+
+impl StartBytes {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Says that there are so many bytes of data; the kind with a number says nothing of it.
+    pub(crate) fn set_size(&mut self, size: u64) -> Result<(), ArchiveError> {
+        if self.0.starts_with(STRIPPED) {
+            return Ok(());
+        }
+        let size = u32::try_from(size).map_err(|_| ArchiveError::Format(format!("a file of {size} bytes")))?;
+        self.0[SIZE_DIGITS].copy_from_slice(format!("{size:08x}").as_bytes());
+        Ok(())
+    }
+}
+
 /// An archive that is read from front to back.
 pub(crate) struct Archive<R> {
     reader: R,
     position: u64,
+    start: StartBytes,
 }
 
 impl<R: Read> Archive<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, position: 0 }
+        Self { reader, position: 0, start: StartBytes::default() }
+    }
+
+    /// The bytes of the start that was read last.
+    pub(crate) fn start_bytes(&self) -> &StartBytes {
+        &self.start
     }
 
     /// Reads the start of the next entry; the data of the one before has been read.
@@ -58,10 +86,13 @@ impl<R: Read> Archive<R> {
         self.pad()?;
         let mut magic = [0; 6];
         self.fill(&mut magic)?;
+        self.start.0.clear();
+        self.start.0.extend(magic);
         match &magic {
             STRIPPED => {
                 let mut digits = [0; 8];
                 self.fill(&mut digits)?;
+                self.start.0.extend(digits);
                 let number = self.number(&digits)?;
                 self.pad()?;
                 Ok(Start::Numbered(number))
@@ -69,6 +100,7 @@ impl<R: Read> Archive<R> {
             NEWC | NEWC_CRC => {
                 let mut digits = [0; NUMBERS * 8];
                 self.fill(&mut digits)?;
+                self.start.0.extend(digits);
                 let mut numbers = [0; NUMBERS];
                 for (number, digits) in numbers.iter_mut().zip(digits.chunks_exact(8)) {
                     *number = self.number(digits)?;
@@ -79,6 +111,7 @@ impl<R: Read> Archive<R> {
                 }
                 let mut name = vec![0; length];
                 self.fill(&mut name)?;
+                self.start.0.extend(&name);
                 if name.pop() != Some(0) || name.contains(&0) {
                     return Err(self.wrong("a name that does not end where it should"));
                 }
@@ -120,7 +153,8 @@ impl<R: Read> Archive<R> {
         self.fill(&mut [0; 3][..missing])
     }
 
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+    /// Reads as many bytes as there is room for.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.read(&mut buffer[filled..]).map_err(ArchiveError::Read)? {

@@ -10,6 +10,7 @@
 //! them are collected and returned. Package files and metadata are not trusted: sizes are bounded before memory is taken,
 //! and what has a checksum is compared with it.
 
+mod append;
 mod checksum;
 mod compression;
 mod conventions;
@@ -32,6 +33,7 @@ mod signature;
 mod verify;
 mod xml;
 
+pub use append::append_to_files;
 pub use checksum::{Checksum, ChecksumError};
 pub use compression::Compression;
 pub use create::{CreateOptions, Created, SignMetadata, create};

@@ -128,6 +128,17 @@ impl ListedFile {
 }
 
 impl FileList {
+    /// The number of a file by its name in an archive: `./usr/bin/a`.
+    pub(crate) fn number_of(&self, name: &[u8]) -> Result<usize, Problem> {
+        let path = name.strip_prefix(b".").filter(|rest| rest.first().is_none_or(|byte| *byte == b'/')).unwrap_or(name);
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let number = std::str::from_utf8(path).ok().and_then(|path| self.by_path.get(path).copied());
+        number.ok_or_else(|| {
+            let why = format!("`{}` is in it and not in the header", String::from_utf8_lossy(name));
+            Problem::Payload { why }
+        })
+    }
+
     /// Reads the list of files; what is wrong with it is noted in the header.
     pub(crate) fn read(header: &Header<'_>) -> Self {
         if header.has(OLD_FILE_NAMES) && !header.has(BASE_NAMES) {

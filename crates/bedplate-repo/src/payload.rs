@@ -223,10 +223,7 @@ enum Stop<E> {
 
 impl<E> From<ArchiveError> for Stop<E> {
     fn from(error: ArchiveError) -> Self {
-        Self::Package(match error {
-            ArchiveError::Read(error) => Problem::Compressed { why: error.to_string() },
-            ArchiveError::Format(why) => Problem::Payload { why },
-        })
+        Self::Package(error.into())
     }
 }
 
@@ -287,13 +284,7 @@ impl<'a, V> Walk<'a, V> {
     where
         V: FnMut(Entry<'_>) -> Result<(), E>,
     {
-        let path = name.strip_prefix(b".").filter(|rest| rest.first().is_none_or(|byte| *byte == b'/')).unwrap_or(name);
-        let path = path.strip_prefix(b"/").unwrap_or(path);
-        let number = std::str::from_utf8(path).ok().and_then(|path| self.listing.by_path.get(path).copied());
-        let Some(number) = number else {
-            let why = format!("`{}` is in it and not in the header", String::from_utf8_lossy(name));
-            return Err(Stop::Package(Problem::Payload { why }));
-        };
+        let number = self.listing.number_of(name).map_err(Stop::Package)?;
         let file = &self.listing.files[number];
         // Of the names of one inode only one, usually the last, has the data.
         let is_bare_link = size == 0 && file.size > 0 && file.links.is_some();

@@ -33,7 +33,7 @@ const BIN: u32 = 7;
 const INDEX_ENTRY: usize = 16;
 const BUILD_TIME: Tag = Tag(1006, "BUILDTIME");
 /// `RPMFORMAT` of the main header, from version 6 on.
-const FORMAT: Tag = Tag(5114, "RPMFORMAT");
+pub(crate) const FORMAT: Tag = Tag(5114, "RPMFORMAT");
 /// OpenPGP's numbers of algorithms.
 const ALGORITHM_RSA: u8 = 1;
 
@@ -114,6 +114,11 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// True for the tags of a signature header that are signatures of the package.
+pub(crate) fn is_signature(tag: u32) -> bool {
+    [RSA_HEADER.0, DSA_HEADER.0, OPENPGP.0].contains(&tag) || OLD_SIGNATURES.contains(&tag)
+}
+
 /// The signature header with a signature, and with all that is no signature. It is as long as before, if it can be.
 fn signed_header(old: &Header<'_>, length: usize, signature: &[u8]) -> Result<Vec<u8>, Problem> {
     let tag = match public_key_algorithm(signature) {
@@ -121,10 +126,7 @@ fn signed_header(old: &Header<'_>, length: usize, signature: &[u8]) -> Result<Ve
         Some(_) => DSA_HEADER,
         None => return Err(Problem::PackageSignature { why: "the signer gave no signature of version 4".into() }),
     };
-    let is_kept = |entry: &RawEntry<'_>| {
-        ![RSA_HEADER.0, DSA_HEADER.0, OPENPGP.0, RESERVED_SPACE.0].contains(&entry.tag)
-            && !OLD_SIGNATURES.contains(&entry.tag)
-    };
+    let is_kept = |entry: &RawEntry<'_>| entry.tag != RESERVED_SPACE.0 && !is_signature(entry.tag);
     let mut entries: Vec<RawEntry<'_>> = old.raw().filter(is_kept).collect();
     entries.push(RawEntry { tag: tag.0, kind: BIN, count: signature.len(), bytes: signature });
     entries.sort_by_key(|entry| entry.tag);
@@ -160,22 +162,32 @@ fn public_key_algorithm(packet: &[u8]) -> Option<u8> {
 }
 
 fn write(front: &Front, header: &[u8], output: &Path) -> io::Result<()> {
+    new_package(output, &front.bytes[..LEAD], header, |writer| {
+        writer.write_all(&front.bytes[front.main.start..])?;
+        let mut failed = None;
+        front.each_rest(|bytes| {
+            if failed.is_none() {
+                failed = writer.write_all(bytes).err();
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    })
+}
+
+/// Writes a package file, with mode 0644, as a whole or not at all: lead, signature header, and what `rest` writes.
+pub(crate) fn new_package(
+    output: &Path,
+    lead: &[u8],
+    header: &[u8],
+    rest: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
     let mut writer = BufWriter::with_capacity(128 << 10, file);
-    writer.write_all(&front.bytes[..LEAD])?;
+    writer.write_all(lead)?;
     writer.write_all(header)?;
     writer.write_all(&[0; 7][..header.len().next_multiple_of(8) - header.len()])?;
-    writer.write_all(&front.bytes[front.main.start..])?;
-    let mut failed = None;
-    front.each_rest(|bytes| {
-        if failed.is_none() {
-            failed = writer.write_all(bytes).err();
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
+    rest(&mut writer)?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().set_permissions(Permissions::from_mode(0o644))?;
     file.as_file().sync_all()?;

@@ -1,5 +1,6 @@
 //! Repositories of packages that rpmbuild made, beside createrepo_c and dnf.
 
+mod append;
 mod broken;
 mod hostile;
 mod oracle;
