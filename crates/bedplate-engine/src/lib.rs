@@ -9,6 +9,7 @@ mod excerpt;
 mod files;
 mod history;
 mod jobserver;
+mod modules;
 mod publish;
 mod run;
 mod scheduler;
@@ -25,7 +26,7 @@ pub use event::{
 pub use excerpt::{plain_line, relevant_lines};
 pub use history::History;
 pub use jobserver::{Jobserver, JobserverError, Token};
-pub use publish::{KEY_FILE, Part, Publication, PublishError, Published, publish};
+pub use publish::{KEY_FILE, Part, Publication, PublishError, Published, Signers, publish};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};
 pub use scheduler::{Limits, Running, Scheduler};
 pub use signing::{SignedRepository, sign_repository, sign_rpm};

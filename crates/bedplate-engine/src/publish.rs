@@ -11,8 +11,8 @@
 //! └── source/src/*.src.rpm, source/repodata/
 //! ```
 //!
-//! A signed package is a blob of the store, found by the content identity of the unsigned one and the key; the folder has hard
-//! links to it where the file system allows. No clock is asked: the same packages and key give the same bytes. If nothing
+//! A signed package is a blob of the store, found by the content identity of the unsigned one and the key, for kernel modules also by
+//! the certificate that they are signed for; the folder has hard links to it where the file system allows. No clock is asked: the same packages and key give the same bytes. If nothing
 //! changed, nothing is done.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,11 +23,12 @@ use std::path::{Path, PathBuf};
 use bedplate_cas::{Digest, Store, StoreError};
 use bedplate_diag::Category;
 use bedplate_repo::{Findings, Problem, content_identity};
-use bedplate_sign::Signer;
+use bedplate_sign::{ModuleSigner, Signer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::files::files_below;
+use crate::modules::{has_modules, sign_modules};
 use crate::signing::{sign_rpm, signed_metadata};
 
 /// Name of the public key in the folder.
@@ -222,10 +223,22 @@ struct Record {
     version: u32,
     /// Fingerprint of the key.
     key: String,
+    /// Fingerprint of the certificate that kernel modules are signed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    module_certificate: Option<String>,
     /// Content identities of the packages, by their paths.
     packages: BTreeMap<String, String>,
     /// Sizes of all files, by their paths; this one is not among them.
     files: BTreeMap<String, u64>,
+}
+
+/// What signs a publication.
+#[derive(Debug, Clone, Copy)]
+pub struct Signers<'a> {
+    /// Packages and metadata.
+    pub packages: &'a dyn Signer,
+    /// Kernel modules in packages; without it they stay as they were built.
+    pub modules: Option<&'a ModuleSigner>,
 }
 
 /// Publishes packages, signed, in a folder. What was published there before and is not any more is gone afterwards.
@@ -237,17 +250,19 @@ struct Record {
 pub fn publish(
     folder: &Path,
     packages: &[Publication],
-    signer: &dyn Signer,
+    signers: &Signers<'_>,
     store: &Store,
 ) -> Result<Published, PublishError> {
+    let signer = signers.packages;
     check_names(packages)?;
     let contents = contents(packages)?;
     let key = signer.public_key().fingerprint();
+    let module_certificate = signers.modules.map(|modules| modules.certificate().fingerprint());
     let wanted: BTreeMap<String, String> =
         packages.iter().zip(&contents).map(|(package, content)| (package.location(), hex(content))).collect();
     let old = read_record(folder)?;
     if let Some(old) = &old
-        && (old.key == key && old.packages == wanted)
+        && (old.key == key && old.module_certificate == module_certificate && old.packages == wanted)
         && is_whole(folder, old)
     {
         return Ok(Published { packages: packages.len(), signed: 0, changed: false });
@@ -265,7 +280,7 @@ pub fn publish(
     // The folder itself is readable for all, as far as the umask allows; the scratch folder around it is ours.
     let new = scratch.path().join("new");
     std::fs::create_dir(&new).map_err(PublishError::io("make", &new))?;
-    let signed = place_packages(&new, packages, &contents, signer, store)?;
+    let signed = place_packages(&new, packages, &contents, signers, store)?;
     write_file(&new.join(KEY_FILE), signer.public_key().armored().as_bytes())?;
     for part in Part::ALL {
         if part == Part::Os || packages.iter().any(|package| package.part == part) {
@@ -274,7 +289,8 @@ pub fn publish(
             signed_metadata(&below, signer).map_err(PublishError::Metadata)?;
         }
     }
-    let record = Record { version: VERSION, key, packages: wanted, files: sizes_below(&new)? };
+    let files = sizes_below(&new)?;
+    let record = Record { version: VERSION, key, module_certificate, packages: wanted, files };
     let mut text = serde_json::to_string_pretty(&record).expect("maps with text keys are JSON");
     text.push('\n');
     write_file(&new.join(RECORD), text.as_bytes())?;
@@ -359,7 +375,7 @@ fn place_packages(
     folder: &Path,
     packages: &[Publication],
     contents: &[[u8; 32]],
-    signer: &dyn Signer,
+    signers: &Signers<'_>,
     store: &Store,
 ) -> Result<usize, PublishError> {
     for package in packages {
@@ -367,21 +383,37 @@ fn place_packages(
         std::fs::create_dir_all(&below).map_err(PublishError::io("make", &below))?;
     }
     let work = store.work("publish")?;
-    let key = signer.public_key().fingerprint();
+    let key = signers.packages.public_key().fingerprint();
     let place = |(at, (package, content)): (usize, (&Publication, &[u8; 32]))| -> Result<bool, PublishError> {
-        let name = format!("{key}-{}", hex(content));
+        let problems = |problems: Vec<Problem>| {
+            PublishError::Packages(problems.into_iter().map(|one| (package.path.clone(), one)).collect())
+        };
+        let modules = match signers.modules.filter(|_| package.part == Part::Os) {
+            Some(signer) if has_modules(&package.path).map_err(problems)? => Some(signer),
+            _ => None,
+        };
+        let name = match modules {
+            Some(modules) => format!("{key}-{}-{}", modules.certificate().fingerprint(), hex(content)),
+            None => format!("{key}-{}", hex(content)),
+        };
         let target = folder.join(package.location());
         if let Some(source) = kept(store, &name)? {
             link(&source, &target)?;
             return Ok(false);
         }
         let made = work.path().join(format!("{at}.rpm"));
-        let problems = |problems: Vec<Problem>| {
-            PublishError::Packages(problems.into_iter().map(|one| (package.path.clone(), one)).collect())
+        let found = match modules {
+            Some(modules) => {
+                let content = sign_modules(&package.path, &made, modules).map_err(problems)?;
+                sign_rpm(&made, &made, signers.packages).map_err(problems)?;
+                content
+            }
+            None => {
+                sign_rpm(&package.path, &made, signers.packages).map_err(problems)?;
+                content_identity(&made).map_err(|problem| problems(vec![problem]))?
+            }
         };
-        sign_rpm(&package.path, &made, signer).map_err(problems)?;
         // What is signed is what was asked for, also if somebody changed the file in between.
-        let found = content_identity(&made).map_err(|problem| problems(vec![problem]))?;
         if found != *content {
             let why = "its content is not the expected one".to_owned();
             return Err(problems(vec![Problem::PackageSignature { why }]));

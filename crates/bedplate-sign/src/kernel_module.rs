@@ -16,7 +16,7 @@ use x509_cert::ext::pkix::KeyUsage;
 
 use crate::certificate_key::certificate_of;
 use crate::pkcs7::{Enclosed, detached_pkcs7};
-use crate::{CertificateKeyError, CertificateSigner, MessageDigest, SignError};
+use crate::{CertificateKey, CertificateKeyError, CertificateSigner, MessageDigest, SignError};
 
 /// What a signed module ends with.
 const MAGIC: &[u8] = b"~Module signature appended~\n";
@@ -37,14 +37,6 @@ impl ModuleCertificate {
     /// There is no such file, no certificate in it, or one of a key that cannot sign modules.
     pub fn load(path: &Path) -> Result<Self, CertificateKeyError> {
         Self::new(&certificate_of(path)?, path)
-    }
-
-    /// The certificate of a key; `path` is where it is, for errors.
-    ///
-    /// # Errors
-    /// The key cannot sign modules.
-    pub fn of(signer: &dyn CertificateSigner, path: &Path) -> Result<Self, CertificateKeyError> {
-        Self::new(signer.certificate(), path)
     }
 
     fn new(der: &[u8], path: &Path) -> Result<Self, CertificateKeyError> {
@@ -82,18 +74,43 @@ impl ModuleCertificate {
     }
 }
 
-/// The bytes to append to a module with this digest ([`MessageDigest::sha512_of`]). RSA signatures follow from key and digest, so that the
-/// same module gets the same bytes.
-///
-/// # Errors
-/// The key cannot be used.
-pub fn module_signature(signer: &dyn CertificateSigner, digest: &MessageDigest) -> Result<Vec<u8>, SignError> {
-    let bare = signer.sign_digest(digest)?;
-    let mut bytes = detached_pkcs7(signer.certificate(), digest, &bare, Enclosed::Nothing).map_err(SignError::key)?;
-    let length = u32::try_from(bytes.len()).map_err(SignError::key)?;
-    // Algorithm, hash, kind, lengths of the signer's name and of the key's, three bytes of nothing: only the kind is used with PKCS#7.
-    bytes.extend([0, 0, KIND, 0, 0, 0, 0, 0]);
-    bytes.extend(length.to_be_bytes());
-    bytes.extend(MAGIC);
-    Ok(bytes)
+/// A key that signs modules, with its certificate.
+#[derive(Debug)]
+pub struct ModuleSigner {
+    signer: Box<dyn CertificateSigner + Send>,
+    certificate: ModuleCertificate,
+}
+
+impl ModuleSigner {
+    /// Takes a key from a file.
+    ///
+    /// # Errors
+    /// Its certificate does not allow it.
+    pub fn new(key: CertificateKey) -> Result<Self, CertificateKeyError> {
+        let certificate = ModuleCertificate::new(key.certificate(), key.path())?;
+        Ok(Self { signer: Box::new(key), certificate })
+    }
+
+    /// The certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &ModuleCertificate {
+        &self.certificate
+    }
+
+    /// The bytes to append to a module with this digest ([`MessageDigest::sha512_of`]). RSA signatures follow from key and digest, so that the
+    /// same module gets the same bytes.
+    ///
+    /// # Errors
+    /// The key cannot be used.
+    pub fn signature(&self, digest: &MessageDigest) -> Result<Vec<u8>, SignError> {
+        let bare = self.signer.sign_digest(digest)?;
+        let certificate = self.signer.certificate();
+        let mut bytes = detached_pkcs7(certificate, digest, &bare, Enclosed::Nothing).map_err(SignError::key)?;
+        let length = u32::try_from(bytes.len()).map_err(SignError::key)?;
+        // Algorithm, hash, kind, lengths of the signer's name and of the key's, three bytes of nothing: only the kind is used with PKCS#7.
+        bytes.extend([0, 0, KIND, 0, 0, 0, 0, 0]);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(MAGIC);
+        Ok(bytes)
+    }
 }

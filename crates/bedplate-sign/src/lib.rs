@@ -31,7 +31,7 @@ mod verify;
 
 pub use certificate_key::{CertificateKey, CertificateKeyError, CertificateSigner};
 pub use file_key::{FileKey, KeyError};
-pub use kernel_module::{ModuleCertificate, module_signature};
+pub use kernel_module::{ModuleCertificate, ModuleSigner};
 pub use keyring::{Keyring, KeyringError};
 pub use message_digest::MessageDigest;
 pub use pkcs7::{Enclosed, Pkcs7Error, detached_pkcs7};

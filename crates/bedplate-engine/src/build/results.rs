@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bedplate_cas::{Digest, Store, StoreError};
-use bedplate_sign::Signer;
 
 use super::plan::SpecResult;
-use crate::publish::{Publication, PublishError, Published, publish};
+use crate::publish::{Publication, PublishError, Published, Signers, publish};
 
 const RESULT: &str = "result";
 
@@ -35,7 +34,7 @@ pub fn publish_all(
     store: &Store,
     specs: &BTreeSet<String>,
     results: &BTreeMap<String, SpecResult>,
-    signer: &dyn Signer,
+    signers: &Signers<'_>,
 ) -> Result<Published, PublishError> {
     let mut packages = Vec::new();
     for name in specs {
@@ -56,7 +55,7 @@ pub fn publish_all(
             });
         }
     }
-    publish(folder, &packages, signer, store)
+    publish(folder, &packages, signers, store)
 }
 
 /// Finds results whose packages were damaged in the store, and forgets them; gives the names of their specs.

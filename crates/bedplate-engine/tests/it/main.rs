@@ -1,5 +1,6 @@
 //! The scheduler as its users see it: plans that are run by threads and watched by a sink. Publications as rpm and dnf see them.
 
+mod modules;
 mod plan;
 mod property;
 mod publish;

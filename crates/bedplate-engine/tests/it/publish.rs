@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bedplate_cas::Store;
-use bedplate_engine::{KEY_FILE, Part, Publication, PublishError, Published, publish, sign_repository, sign_rpm};
+use bedplate_engine::{
+    KEY_FILE, Part, Publication, PublishError, Published, Signers, publish, sign_repository, sign_rpm,
+};
 use bedplate_repo::{Problem, content_identity, read_signature};
 use bedplate_sign::{FileKey, Signer};
 
@@ -90,7 +92,7 @@ impl Scene {
     }
 
     fn publish(&self, folder: &str, packages: &[Publication]) -> Result<Published, PublishError> {
-        publish(&self.at(folder), packages, &self.key, &self.store)
+        publish(&self.at(folder), packages, &signers(&self.key), &self.store)
     }
 
     /// What `rpmkeys` says of a package, with a database that has one key.
@@ -111,6 +113,10 @@ impl Scene {
 
 fn day(day: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(BUILD_TIME + day * 86_400)
+}
+
+fn signers(packages: &FileKey) -> Signers<'_> {
+    Signers { packages, modules: None }
 }
 
 #[track_caller]
@@ -233,7 +239,7 @@ fn a_publication_is_what_it_was_made_of() {
     let fresh = Store::open(&scene.at("fresh")).unwrap();
     let mut turned = packages.clone();
     turned.reverse();
-    let third = publish(&scene.at("third"), &turned, &scene.key, &fresh).unwrap();
+    let third = publish(&scene.at("third"), &turned, &signers(&scene.key), &fresh).unwrap();
     assert_eq!(third.signed, 4);
     assert_eq!(bytes(&scene.at("third")), files);
 
@@ -247,7 +253,7 @@ fn a_publication_is_what_it_was_made_of() {
     assert_eq!(bytes(&scene.at("out")), files);
     // Another key signs all again.
     let other = FileKey::create(&scene.at("other.asc"), "Ben Hale", day(5)).unwrap();
-    assert_eq!(publish(&scene.at("out"), &packages, &other, &scene.store).unwrap().signed, 4);
+    assert_eq!(publish(&scene.at("out"), &packages, &signers(&other), &scene.store).unwrap().signed, 4);
     assert!(scene.rpmkeys(&other, &scene.at("out/os/noarch/tool-1-2.noarch.rpm")).0);
     // No scratch folder stays.
     let hidden = std::fs::read_dir(scene.folder.path())

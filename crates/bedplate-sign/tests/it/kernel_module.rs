@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use bedplate_sign::{CertificateKey, CertificateSigner as _, MessageDigest, ModuleCertificate, module_signature};
+use bedplate_sign::{CertificateKey, CertificateSigner as _, MessageDigest, ModuleCertificate, ModuleSigner};
 
 use crate::openssl::{openssl, run};
 
@@ -29,7 +29,8 @@ fn a_new_key_has_a_certificate_that_follows_from_it() {
     assert_eq!(made.certificate(), again.certificate());
     assert_eq!(made.path(), path);
 
-    let certificate = ModuleCertificate::of(&made, &path).unwrap();
+    let signer = ModuleSigner::new(key(&path)).unwrap();
+    let certificate = signer.certificate().clone();
     fs::write(at.join("certificate.pem"), certificate.pem()).unwrap();
     // openssl takes it for a good certificate of itself, for signatures alone.
     openssl(at, "verify -x509_strict -check_ss_sig -CAfile certificate.pem certificate.pem");
@@ -67,8 +68,8 @@ fn a_new_key_has_a_certificate_that_follows_from_it() {
 fn a_signed_module_is_one_for_openssl_and_for_kmod() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let key = key(&at.join("key.pem"));
-    fs::write(at.join("certificate.pem"), ModuleCertificate::of(&key, at).unwrap().pem()).unwrap();
+    let signer = ModuleSigner::new(key(&at.join("key.pem"))).unwrap();
+    fs::write(at.join("certificate.pem"), signer.certificate().pem()).unwrap();
     fs::write(
         at.join("part.c"),
         "const char license[] __attribute__((section(\".modinfo\"), used)) = \"license=MIT\";\n",
@@ -78,8 +79,9 @@ fn a_signed_module_is_one_for_openssl_and_for_kmod() {
     assert!(compiled.success());
     let module = fs::read(at.join("part.ko")).unwrap();
 
-    let tail = module_signature(&key, &MessageDigest::sha512_of(&module[..]).unwrap()).unwrap();
-    assert_eq!(tail, module_signature(&key, &MessageDigest::sha512_of(&module[..]).unwrap()).unwrap());
+    let sign = || signer.signature(&MessageDigest::sha512_of(&module[..]).unwrap()).unwrap();
+    let tail = sign();
+    assert_eq!(tail, sign());
     let pkcs7 = tail.strip_suffix(MAGIC.as_bytes()).unwrap();
     let (pkcs7, trailer) = pkcs7.split_at(pkcs7.len() - TRAILER);
     let mut expected = [0, 0, 2, 0, 0, 0, 0, 0].to_vec();

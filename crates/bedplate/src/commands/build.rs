@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bedplate_diag::Category;
 use bedplate_engine::build::{self, BuildRun, Checks, Providers, results};
-use bedplate_engine::{Cancel, Events, Jobserver, Limits, OnFailure, Options, Summary};
+use bedplate_engine::{Cancel, Events, Jobserver, Limits, OnFailure, Options, Signers, Summary};
 use bedplate_graph::{BuildGraph, NodeKind, SpecId};
 use bedplate_solve::Item;
 
@@ -141,7 +141,8 @@ fn build(
         }
         // Whoever takes these packages has their repository.
         let own = all.difference(&run.taken).cloned().collect();
-        let published = results::publish_all(&repository(args), &building.store, &own, &run.results, &key);
+        let signers = Signers { packages: &key, modules: None };
+        let published = results::publish_all(&repository(args), &building.store, &own, &run.results, &signers);
         match published {
             Ok(published) => {
                 ui.summary(&format!(
