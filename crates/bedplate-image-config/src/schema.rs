@@ -50,7 +50,8 @@ impl Maker {
         }
         if !section.one_of.is_empty() {
             let all = section.one_of;
-            let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(move |other| [one, other]));
+            let pairs =
+                all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(move |other| [one, other]));
             schema["not"] = json!({ "anyOf": pairs.map(|pair| json!({ "required": pair })).collect::<Vec<_>>() });
         }
         schema

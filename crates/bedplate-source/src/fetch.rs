@@ -75,8 +75,8 @@ pub type Progress<'a> = dyn Fn(&str, &str, &Step<'_>) + Sync + 'a;
 /// The files of a package: names in the folder of sources, and what is in the store for them.
 pub type Fetched = BTreeMap<String, Digest>;
 
-/// Gets all files of packages that are not in the store, in parallel. What a package's [`Package::check`] complains of is not
-/// looked at here.
+/// Gets all files of packages that are not in the store, in parallel; not those that the run gives. What a package's
+/// [`Package::check`] complains of is not looked at here.
 ///
 /// # Errors
 /// All files that could not be had.
@@ -90,6 +90,7 @@ pub fn fetch(
         .iter()
         .enumerate()
         .flat_map(|(number, package)| package.origins().into_iter().map(move |(name, origin)| (number, name, origin)))
+        .filter(|(_, _, origin)| !matches!(origin, Origin::Input(_)))
         .collect();
     let fetcher = Fetcher::new(store, options, progress);
     let next = AtomicUsize::new(0);
@@ -98,8 +99,8 @@ pub fn fetch(
         while let Some((number, name, origin)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             let package = &packages[*number];
             let got = match origin {
-                Origin::Folder => fetcher.beside(package, name),
                 Origin::Pinned(entry) => fetcher.pinned(package, entry),
+                Origin::Folder | Origin::Input(_) => fetcher.beside(package, name),
             };
             results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((*number, *name, got));
         }

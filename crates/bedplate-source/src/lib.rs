@@ -26,7 +26,7 @@ pub use download::Downloads;
 pub use fetch::{FetchOptions, Fetched, Progress, Step, fetch, stored};
 pub use go_lock::{GoLock, GoPackage, GoWanted};
 pub use http::HttpOptions;
-pub use list::{LoadError, Pin, SourceFile, SourceList};
+pub use list::{InputFile, LoadError, Pin, RunInput, SourceFile, SourceList};
 pub use package::{Origin, Package, SpecFile, tag_span};
 pub use place::{Lookaside, Place};
 pub use trouble::{Attempt, Failure, Trouble};

@@ -10,6 +10,10 @@
 //! debian = { source, file }          │
 //! deb    = { package, version, file }│
 //! go     = { lock }                  ┘
+//!
+//! [[file]]
+//! name   = "module-signing.pem"
+//! input  = "module-certificate"      its bytes come with the run
 //! ```
 
 use std::io;
@@ -40,6 +44,36 @@ pub struct SourceFile {
     pub at: Pin,
 }
 
+/// What a run gives to specs: no list pins it, as each run may give another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunInput {
+    /// The certificate (PEM) of the key that signs kernel modules.
+    ModuleCertificate,
+}
+
+impl RunInput {
+    const ALL: [Self; 1] = [Self::ModuleCertificate];
+
+    /// What lists call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ModuleCertificate => "module-certificate",
+        }
+    }
+}
+
+/// A file whose bytes come with the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Base name of a SourceN of the spec.
+    pub name: String,
+    /// What it is.
+    pub input: RunInput,
+    /// Where the list has its name.
+    pub at: Span,
+}
+
 /// Places of an entry in the text of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin {
@@ -56,8 +90,10 @@ pub struct Pin {
 pub struct SourceList {
     /// The file that was read; nothing if the spec has none.
     pub path: Option<PathBuf>,
-    /// The files, in the order of the text.
+    /// The files that are pinned, in the order of the text.
     pub files: Vec<SourceFile>,
+    /// The files whose bytes come with the run.
+    pub inputs: Vec<InputFile>,
 }
 
 /// A list that cannot be used.
@@ -130,13 +166,17 @@ impl SourceList {
                     "version" => {}
                     "file" => {
                         for (table, place) in reader.tables(entry) {
-                            list.files.extend(file(reader, table, place));
+                            if table.iter().any(|(key, _)| key.get_ref() == "input") {
+                                list.inputs.extend(input_file(reader, table, place));
+                            } else {
+                                list.files.extend(file(reader, table, place));
+                            }
                         }
                     }
                     _ => reader.unknown(entry, &["version", "file"]),
                 }
             }
-            duplicates(reader, &list.files);
+            duplicates(reader, &list);
             list
         })
     }
@@ -145,9 +185,46 @@ impl SourceList {
     pub fn file(&self, name: &str) -> Option<&SourceFile> {
         self.files.iter().find(|file| file.name == name)
     }
+
+    /// The entry of a name whose bytes come with the run.
+    pub fn input(&self, name: &str) -> Option<&InputFile> {
+        self.inputs.iter().find(|file| file.name == name)
+    }
 }
 
-const KEYS: [&str; 7] = ["name", "sha256", "size", "urls", "debian", "deb", "go"];
+const KEYS: [&str; 8] = ["name", "sha256", "size", "urls", "debian", "deb", "go", "input"];
+
+/// Reads one `[[file]]` with an `input`.
+fn input_file(reader: &mut Reader, table: &Table<'_>, place: Range<usize>) -> Option<InputFile> {
+    let (mut name, mut input) = (None, None);
+    for entry in table {
+        let at = entry.1.span();
+        match entry.0.get_ref().as_ref() {
+            "name" => name = reader.text(entry).map(|text| (file_name(reader, text, at.clone()), at)),
+            "input" => input = reader.text(entry).and_then(|text| run_input(reader, &text, at)),
+            key if KEYS.contains(&key) => {
+                let message = format!("`{key}` has no place beside `input`: the bytes of this file come with the run");
+                reader.wrong("input-not-pinned", message, entry.0.span());
+            }
+            _ => reader.unknown(entry, &["name", "input"]),
+        }
+    }
+    if !table.iter().any(|(key, _)| key.get_ref() == "name") {
+        reader.wrong("missing-key", "this file has no `name`".to_owned(), head(&place));
+    }
+    let (name, at) = name?;
+    Some(InputFile { name: name?, input: input?, at: reader.span(at) })
+}
+
+fn run_input(reader: &mut Reader, text: &str, at: Range<usize>) -> Option<RunInput> {
+    let found = RunInput::ALL.into_iter().find(|one| one.word() == text);
+    if found.is_none() {
+        let words = RunInput::ALL.map(RunInput::word).join("`, `");
+        reader.wrong("unknown-input", format!("no run has an input `{}`", text.escape_default()), at).hint =
+            Some(format!("there is: `{words}`"));
+    }
+    found
+}
 
 /// Reads one `[[file]]`.
 fn file(reader: &mut Reader, table: &Table<'_>, place: Range<usize>) -> Option<SourceFile> {
@@ -264,12 +341,15 @@ fn file_name(reader: &mut Reader, name: String, at: Range<usize>) -> Option<Stri
     Some(name)
 }
 
-fn duplicates(reader: &mut Reader, files: &[SourceFile]) {
-    for (count, file) in files.iter().enumerate() {
-        if let Some(first) = files[..count].iter().find(|first| first.name == file.name) {
-            let at = file.at.name.start as usize..file.at.name.end as usize;
-            let diagnostic = reader.wrong("duplicate-name", format!("`{}` is there twice", file.name), at);
-            diagnostic.notes.push(bedplate_diag::Note { message: "first here".to_owned(), span: Some(first.at.name) });
+fn duplicates(reader: &mut Reader, list: &SourceList) {
+    let pinned = list.files.iter().map(|file| (&file.name, file.at.name));
+    let mut names: Vec<(&String, Span)> = pinned.chain(list.inputs.iter().map(|file| (&file.name, file.at))).collect();
+    names.sort_by_key(|(_, at)| at.start);
+    for (count, (name, at)) in names.iter().enumerate() {
+        if let Some((_, first)) = names[..count].iter().find(|(other, _)| other == name) {
+            let at = at.start as usize..at.end as usize;
+            let diagnostic = reader.wrong("duplicate-name", format!("`{name}` is there twice"), at);
+            diagnostic.notes.push(bedplate_diag::Note { message: "first here".to_owned(), span: Some(*first) });
         }
     }
 }

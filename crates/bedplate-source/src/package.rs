@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bedplate_diag::{Diagnostic, SourceId, Sources, Span, nearest};
 
 use crate::place::is_http;
-use crate::{Place, SourceFile, SourceList};
+use crate::{InputFile, Place, SourceFile, SourceList};
 
 /// A file that a spec names with a `SourceN` or `PatchN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Origin<'a> {
     Folder,
     /// The list pins it.
     Pinned(&'a SourceFile),
+    /// The run gives it.
+    Input(&'a InputFile),
 }
 
 impl Package {
@@ -63,10 +65,11 @@ impl Package {
             if all.iter().any(|(known, _)| *known == name) {
                 continue;
             }
-            match self.list.file(name) {
-                Some(entry) => all.push((name, Origin::Pinned(entry))),
-                None if self.folder.join(name).is_file() => all.push((name, Origin::Folder)),
-                None => {}
+            match (self.list.file(name), self.list.input(name)) {
+                (Some(entry), _) => all.push((name, Origin::Pinned(entry))),
+                (None, Some(entry)) => all.push((name, Origin::Input(entry))),
+                (None, None) if self.folder.join(name).is_file() => all.push((name, Origin::Folder)),
+                (None, None) => {}
             }
         }
         all
@@ -77,11 +80,12 @@ impl Package {
     pub fn check(&self) -> Vec<Diagnostic> {
         let mut wrong = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
-        let extra: Vec<&SourceFile> =
-            self.list.files.iter().filter(|entry| self.files.iter().all(|file| file.name != entry.name)).collect();
+        let is_extra = |name: &str| self.files.iter().all(|file| file.name != name);
+        let extra: Vec<&SourceFile> = self.list.files.iter().filter(|entry| is_extra(&entry.name)).collect();
         for file in &self.files {
             let name = file.name.as_str();
-            let is_known = self.list.file(name).is_some() || self.folder.join(name).is_file();
+            let is_listed = self.list.file(name).is_some() || self.list.input(name).is_some();
+            let is_known = is_listed || self.folder.join(name).is_file();
             if is_known || seen.contains(&name) {
                 continue;
             }
@@ -101,11 +105,13 @@ impl Package {
                 None => "pin it with a `[[file]]`, or put the file beside the spec".to_owned(),
             }));
         }
-        for entry in extra {
-            let message = format!("`{}` is pinned, and no Source or Patch of the spec names it", entry.name);
+        let pinned = extra.iter().map(|entry| (&entry.name, entry.at.name, "pinned"));
+        let inputs = self.list.inputs.iter().filter(|entry| is_extra(&entry.name));
+        for (name, at, what) in pinned.chain(inputs.map(|entry| (&entry.name, entry.at, "an input"))) {
+            let message = format!("`{name}` is {what}, and no Source or Patch of the spec names it");
             wrong.push(
                 Diagnostic::error("extra-source", message)
-                    .at(entry.at.name)
+                    .at(at)
                     .hint("take the entry out, or name the file in the spec"),
             );
         }

@@ -17,6 +17,8 @@ pub enum State {
     Here(PathBuf),
     /// Nowhere: it has to be fetched.
     Missing,
+    /// With each run.
+    Input,
 }
 
 impl State {
@@ -26,6 +28,9 @@ impl State {
     /// Those of the store.
     pub fn of(store: &Store, package: &Package, name: &str, origin: &Origin<'_>) -> Result<Self, StoreError> {
         let beside = package.folder.join(name);
+        if matches!(origin, Origin::Input(_)) {
+            return Ok(Self::Input);
+        }
         if let Origin::Pinned(entry) = origin
             && let Some(digest) = stored(store, entry)?
         {
@@ -40,6 +45,7 @@ impl State {
             Self::Stored(_) => "stored",
             Self::Here(_) => "here",
             Self::Missing => "missing",
+            Self::Input => "input",
         }
     }
 }

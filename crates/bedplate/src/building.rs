@@ -15,11 +15,13 @@ use bedplate_graph::{BuildGraph, Durations, Inputs};
 use bedplate_repo::Checksum;
 use bedplate_sandbox::{Helper, Limits};
 use bedplate_seed::{Definition, Lock, SeedError, SeedProgress, SeedRoots};
-use bedplate_source::{FetchOptions, Origin, Package, Step};
+use bedplate_sign::ModuleSigner;
+use bedplate_source::{FetchOptions, Origin, Package, RunInput, Step};
 
 use crate::cli::{NetworkArgs, PrebuiltArgs, SpecsArgs};
 use crate::commands::repo::{PackageFile, for_solving};
 use crate::details::SpecDetails;
+use crate::module_keys::ModuleKeys;
 use crate::outcome::Failure;
 use crate::policy::Policy;
 use crate::seed::{SeedFiles, SeedTeller};
@@ -47,6 +49,8 @@ pub(crate) struct Building {
     /// Files of packages of repositories, by full name.
     prebuilt: BTreeMap<String, PackageFile>,
     pub(crate) capabilities_path: String,
+    /// What specs take as their input, once it is known that one does.
+    modules: Option<ModuleKeys>,
 }
 
 /// What builds need of specs, by name.
@@ -68,13 +72,15 @@ impl Building {
         args: &SpecsArgs,
         prebuilt: &PrebuiltArgs,
         network: &NetworkArgs,
+        modules: Option<ModuleKeys>,
         ui: &Ui,
     ) -> Result<Self, Failure> {
         let store = crate::store::open(&args.store)?;
         clear_up(&store, ui)?;
         let read = Self::read(store, args, prebuilt, network, Reach::Anywhere, ui)?;
         let (mut building, details) = read.ok_or_else(|| Failure::internal("what may be fetched is missing"))?;
-        let wrong = building.take_sources(details)?;
+        building.modules = modules;
+        let wrong = building.take_sources(details, Reach::Anywhere)?;
         if wrong.is_empty() {
             return Ok(building);
         }
@@ -84,7 +90,12 @@ impl Building {
 
     /// The same out of a store that is here: nothing is fetched. None if there is no store, or if it has not all that specs
     /// are read with. In the second place, whether lists of sources are such that a build could begin.
-    pub(crate) fn find(args: &SpecsArgs, prebuilt: &PrebuiltArgs, ui: &Ui) -> Result<Option<(Self, bool)>, Failure> {
+    pub(crate) fn find(
+        args: &SpecsArgs,
+        prebuilt: &PrebuiltArgs,
+        modules: Option<ModuleKeys>,
+        ui: &Ui,
+    ) -> Result<Option<(Self, bool)>, Failure> {
         let seed = Path::new(args.seed.as_deref().unwrap_or(crate::workspace::DEFAULT_SEED));
         let is_store = crate::store::folder(&args.store).is_ok_and(|folder| folder.join("version").is_file());
         if !is_store || !seed.is_file() || !seed.with_extension("lock").is_file() {
@@ -95,7 +106,8 @@ impl Building {
         let Some((mut building, details)) = Self::read(store, args, prebuilt, &network, Reach::Store, ui)? else {
             return Ok(None);
         };
-        let is_whole = building.take_sources(details).is_ok_and(|wrong| wrong.is_empty());
+        building.modules = modules;
+        let is_whole = building.take_sources(details, Reach::Store).is_ok_and(|wrong| wrong.is_empty());
         Ok(Some((building, is_whole)))
     }
 
@@ -144,13 +156,14 @@ impl Building {
             packages: BTreeMap::new(),
             network: network.clone(),
             prebuilt: prebuilt.files,
+            modules: None,
             capabilities_path: args.capabilities.clone().unwrap_or_else(|| beside_specs(args, "capabilities.lock")),
         };
         Ok(Some((building, specs.details)))
     }
 
     /// Puts specs and their lists of sources together; gives what does not fit.
-    fn take_sources(&mut self, details: Details) -> Result<Vec<Diagnostic>, Failure> {
+    fn take_sources(&mut self, details: Details, reach: Reach) -> Result<Vec<Diagnostic>, Failure> {
         let mut wrong: Vec<Diagnostic> = Vec::new();
         for (name, detail) in details {
             let folder = detail.path.parent().unwrap_or(Path::new("/")).to_owned();
@@ -170,6 +183,7 @@ impl Building {
                 let is_patch = patches.contains(file);
                 let place = match origin {
                     Origin::Folder => FilePlace::Folder(folder.join(file)),
+                    Origin::Input(entry) => FilePlace::Pinned(self.input(entry.input, reach)?),
                     Origin::Pinned(entry) => match entry.size {
                         Some(size) => FilePlace::Pinned(Digest { hash: entry.sha256.0, size }),
                         None => FilePlace::Pinned(self.unsized_file(&package, entry)?),
@@ -191,6 +205,33 @@ impl Building {
             self.packages.insert(name, package);
         }
         Ok(wrong)
+    }
+
+    /// The blob of what the run gives to specs.
+    fn input(&mut self, input: RunInput, reach: Reach) -> Result<Digest, Failure> {
+        match input {
+            RunInput::ModuleCertificate => {
+                let keys = match self.modules.take() {
+                    Some(keys) => keys,
+                    None if reach == Reach::Store && !ModuleKeys::has_developers() => {
+                        return Err(Failure::environment("there is no key for kernel modules yet"));
+                    }
+                    None => ModuleKeys::developers()?,
+                };
+                let keys = self.modules.insert(keys);
+                Ok(self.store.put(keys.certificate().pem().as_bytes())?)
+            }
+        }
+    }
+
+    /// What signs kernel modules, if anything does.
+    pub(crate) fn module_signer(&self) -> Option<&ModuleSigner> {
+        self.modules.as_ref().and_then(ModuleKeys::signer)
+    }
+
+    /// True if specs take a certificate whose key the run has not.
+    pub(crate) fn leaves_modules_unsigned(&self) -> bool {
+        self.modules.as_ref().is_some_and(|keys| keys.signer().is_none())
     }
 
     /// The blob of a file whose list does not say how large it is: it has to be here before anything can be planned.
@@ -354,6 +395,11 @@ impl Supplies for Building {
 
     fn fetch(&self, spec: &str, context: &WorkerContext) -> Result<(), NodeFailure> {
         let Some(package) = self.packages.get(spec) else { return Ok(()) };
+        if let Some(modules) = self.modules.as_ref().filter(|_| !package.list.inputs.is_empty()) {
+            // It was put there before, and may have been damaged since.
+            let put = self.store.put(modules.certificate().pem().as_bytes());
+            put.map_err(|error| NodeFailure::new(error.category(), error.to_string()))?;
+        }
         let listen = |_: &str, file: &str, step: &Step<'_>| match step {
             Step::Bytes { done, total } => context.bytes(*done, *total),
             Step::Again { place, why } => context.output(format!("{file}: {place}: {why}; trying again")),

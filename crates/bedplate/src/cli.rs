@@ -21,7 +21,7 @@ pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyA
 pub(crate) use self::image::{
     AccelerationChoice, DiskFormatChoice, ExplainArgs, ImageBootArgs, ImageCommand, ImportArgs, ValidateArgs,
 };
-pub(crate) use self::key::{KeyCommand, SigningKeyArgs};
+pub(crate) use self::key::{KeyCommand, ModuleCertificateArgs, ModuleKeyArgs, SigningKeyArgs};
 pub(crate) use self::render::{RenderArgs, ReplayArgs};
 pub(crate) use self::repo::{
     CapabilitiesArgs, CompressChoice, CreateArgs, ListArgs, RepoCommand, RepoQueryArgs, SignArgs, VerifyArgs,

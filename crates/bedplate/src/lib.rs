@@ -10,6 +10,7 @@ mod commands;
 mod details;
 mod image_config;
 mod lints;
+mod module_keys;
 mod outcome;
 mod output;
 mod policy;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bedplate_diag::{Source, Sources};
-use bedplate_source::{Package, Place, SourceList, SpecFile, tag_span};
+use bedplate_source::{Origin, Package, Place, RunInput, SourceList, SpecFile, State, tag_span};
 
 use crate::support::{EMPTY, located};
 
@@ -144,6 +144,56 @@ take the entry out, or name the file in the spec"
     );
     let names: Vec<&str> = package.origins().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["vendor.tar.zst", "fix.patch", "firmware.bin"]);
+}
+
+#[test]
+fn a_file_may_come_with_the_run() {
+    let text = GOOD.to_owned() + "\n[[file]]\nname = \"module-signing.pem\"\ninput = \"module-certificate\"\n";
+    let list = parse(&text).unwrap();
+    assert_eq!(list.files.len(), 3);
+    assert_eq!(list.input("module-signing.pem").unwrap().input, RunInput::ModuleCertificate);
+
+    let file = |name: &str| SpecFile { name: name.to_owned(), location: name.to_owned(), span: None };
+    let named = list.files.iter().map(|entry| file(&entry.name));
+    let files: Vec<SpecFile> = named.chain([file("module-signing.pem")]).collect();
+    // A file of this name beside the spec is another one.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("module-signing.pem"), "").unwrap();
+    let package = Package::new("zlib", folder.path(), files.clone(), list.clone());
+    assert!(package.check().is_empty());
+    let store = bedplate_cas::Store::open(&folder.path().join("store")).unwrap();
+    let origin = package.origins().pop().unwrap();
+    assert!(matches!(origin, ("module-signing.pem", Origin::Input(_))), "{origin:?}");
+    assert_eq!(State::of(&store, &package, origin.0, &origin.1).unwrap().word(), "input");
+    let package = Package::new("zlib", folder.path(), files[..3].to_vec(), list);
+    let codes: Vec<&str> = package.check().iter().map(|one| one.code).collect();
+    assert_eq!(codes, ["extra-source"]);
+
+    let text = "version = 1
+[[file]]
+name = \"a\"
+input = \"module-certificat\"
+sha256 = \"12\"
+usls = []
+
+[[file]]
+input = \"module-certificate\"
+
+[[file]]
+name = \"b\"
+input = \"module-certificate\"
+
+[[file]]
+input = \"module-certificate\"
+name = \"b\"
+";
+    let expected = "\
+zlib.sources.toml:4:9 unknown-input: no run has an input `module-certificat`; help: there is: `module-certificate`
+zlib.sources.toml:5:1 input-not-pinned: `sha256` has no place beside `input`: the bytes of this file come with the run
+zlib.sources.toml:6:1 unknown-key: unknown key `usls`; help: the keys here are name, input
+zlib.sources.toml:8:1 missing-key: this file has no `name`
+zlib.sources.toml:17:8 duplicate-name: `b` is there twice; first here 12:8";
+    assert_eq!(parse(text).unwrap_err(), expected);
 }
 
 #[test]

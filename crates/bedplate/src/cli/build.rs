@@ -6,7 +6,7 @@ use std::time::Duration;
 use bedplate_source::Lookaside;
 use clap::{Args, ValueEnum};
 
-use super::{RenderArgs, SigningKeyArgs, SpecsArgs};
+use super::{ModuleCertificateArgs, ModuleKeyArgs, RenderArgs, SigningKeyArgs, SpecsArgs};
 use crate::units;
 
 /// Whether tests run.
@@ -62,6 +62,8 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) key: SigningKeyArgs,
     #[command(flatten)]
+    pub(crate) modules: ModuleKeyArgs,
+    #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) render: RenderArgs,
@@ -106,6 +108,8 @@ pub(crate) struct ShellArguments {
     #[arg(long)]
     pub(crate) fresh: bool,
     #[command(flatten)]
+    pub(crate) modules: ModuleCertificateArgs,
+    #[command(flatten)]
     pub(crate) prebuilt: PrebuiltArgs,
     #[command(flatten)]
     pub(crate) specs: SpecsArgs,
@@ -119,6 +123,8 @@ pub(crate) struct WhyRebuildArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) modules: ModuleCertificateArgs,
     #[command(flatten)]
     pub(crate) prebuilt: PrebuiltArgs,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{MacroArgs, StoreArgs};
+use super::{MacroArgs, ModuleCertificateArgs, StoreArgs};
 
 /// Specs, and the macros that they are read with.
 #[derive(Debug, Clone, Args)]
@@ -104,6 +104,8 @@ pub(crate) struct PlanArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) modules: ModuleCertificateArgs,
     #[command(flatten)]
     pub(crate) workspace: WorkspaceArgs,
 }

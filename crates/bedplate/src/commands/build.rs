@@ -13,6 +13,7 @@ use crate::building::{Building, limits};
 use crate::cli::{BuildArgs, CheckChoice};
 use crate::commands::key::signing_key;
 use crate::image_config;
+use crate::module_keys::ModuleKeys;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{many, write};
 use crate::render;
@@ -25,7 +26,8 @@ pub(crate) fn run(args: &BuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let mut known = BTreeSet::new();
     loop {
         let jobs = args.jobs.unwrap_or_else(processors).max(1);
-        let building = Building::open(&args.specs, &args.prebuilt, &args.network, ui)?;
+        let modules = ModuleKeys::given(&args.modules)?;
+        let building = Building::open(&args.specs, &args.prebuilt, &args.network, modules, ui)?;
         let workspace = building.workspace(jobs);
         let mut targets = if args.names.is_empty() && !items.is_empty() {
             BTreeSet::new()
@@ -141,7 +143,7 @@ fn build(
         }
         // Whoever takes these packages has their repository.
         let own = all.difference(&run.taken).cloned().collect();
-        let signers = Signers { packages: &key, modules: None };
+        let signers = Signers { packages: &key, modules: building.module_signer() };
         let published = results::publish_all(&repository(args), &building.store, &own, &run.results, &signers);
         match published {
             Ok(published) => {
@@ -151,6 +153,9 @@ fn build(
                     many(published.packages, "package"),
                     if published.changed { "" } else { ", as before" }
                 ));
+                if building.leaves_modules_unsigned() {
+                    ui.summary("kernel modules are not signed: the run has their certificate, and not its key (`--module-key`)");
+                }
                 return Ok(Outcome::Good);
             }
             Err(error) => {

@@ -7,6 +7,7 @@ use bedplate_sign::{FileKey, KeyError, Signer};
 use serde_json::json;
 
 use crate::cli::{KeyCommand, SigningKeyArgs};
+use crate::module_keys::ModuleKeys;
 use crate::outcome::{Failure, Outcome};
 use crate::ui::{Ui, plain_path};
 
@@ -16,6 +17,11 @@ pub(crate) const DEVELOPER: &str = "Bedplate developer key";
 /// Runs a command of the group.
 pub(crate) fn run(command: KeyCommand, ui: &Ui) -> Result<Outcome, Failure> {
     let (key, is_json) = match command {
+        KeyCommand::Modules => {
+            let keys = ModuleKeys::developers()?;
+            ui.print(keys.certificate().pem())?;
+            return Ok(Outcome::Good);
+        }
         KeyCommand::Create(args) => (FileKey::create(&path(&args.key)?, &args.user, SystemTime::now())?, args.json),
         KeyCommand::Show(args) => (FileKey::load(&path(&args.key)?)?, args.json),
     };
@@ -53,11 +59,16 @@ fn path(args: &SigningKeyArgs) -> Result<PathBuf, Failure> {
     if let Some(path) = &args.key {
         return Ok(path.clone());
     }
+    data_file("signing-key.asc", "`--key FILE`, or BEDPLATE_KEY")
+}
+
+/// A file of the user's own; `instead` is how to name another one.
+pub(crate) fn data_file(name: &str, instead: &str) -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let data = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")));
-    data.map(|data| data.join("bedplate/signing-key.asc")).ok_or_else(|| {
+    data.map(|data| data.join("bedplate").join(name)).ok_or_else(|| {
         Failure::environment("there is no folder for the key: neither XDG_DATA_HOME nor HOME is set")
-            .hint("name a file: `--key FILE`, or BEDPLATE_KEY")
+            .hint(format!("name a file: {instead}"))
     })
 }
 

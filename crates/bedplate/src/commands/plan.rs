@@ -13,6 +13,7 @@ use bedplate_sandbox::Limits;
 use super::graph::{duration, node_fields, node_name, times_json, times_text};
 use crate::building::Building;
 use crate::cli::{PlanArgs, PrebuiltArgs};
+use crate::module_keys::ModuleKeys;
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
 use crate::ui::Ui;
@@ -22,7 +23,7 @@ use crate::workspace::{Found, Workspace, processors};
 pub(crate) fn run(args: &PlanArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let asked = &args.workspace;
     let prebuilt = PrebuiltArgs { repo: asked.repo.clone(), repo_key: asked.key.clone() };
-    let building = Building::find(&asked.specs, &prebuilt, ui)?;
+    let building = Building::find(&asked.specs, &prebuilt, ModuleKeys::of_certificate(&args.modules)?, ui)?;
     let workspace = match &building {
         Some((building, _)) => building.workspace(asked.jobs.unwrap_or_else(processors).max(1)),
         None => Workspace::load_quietly(asked, ui)?,

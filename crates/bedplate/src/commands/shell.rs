@@ -9,6 +9,7 @@ use bedplate_sandbox::{Cancel, End, Helper, Job, Limits, Mode};
 
 use crate::building::Building;
 use crate::cli::{NetworkArgs, ShellArguments};
+use crate::module_keys::ModuleKeys;
 use crate::outcome::{Failure, Outcome};
 use crate::ui::Ui;
 
@@ -40,7 +41,8 @@ pub(crate) fn run(args: &ShellArguments, ui: &Ui) -> Result<Outcome, Failure> {
         }
         None => {
             let network = NetworkArgs::default();
-            let building = Building::open(&args.specs, &args.prebuilt, &network, ui)?;
+            let building =
+                Building::open(&args.specs, &args.prebuilt, &network, ModuleKeys::of_certificate(&args.modules)?, ui)?;
             let request = building.request(BTreeSet::from([args.name.clone()]), Checks::Off)?;
             if !request.texts.contains_key(&args.name) {
                 return Err(Failure::input(format!("there is no spec of `{}`", args.name)));

@@ -9,13 +9,15 @@ use serde_json::json;
 use super::build::targets;
 use crate::building::Building;
 use crate::cli::{NetworkArgs, WhyRebuildArgs};
+use crate::module_keys::ModuleKeys;
 use crate::outcome::{Failure, Outcome};
 use crate::ui::Ui;
 
 /// Says what a build would do again, and why.
 pub(crate) fn run(args: &WhyRebuildArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let network = NetworkArgs::default();
-    let building = Building::open(&args.specs, &args.prebuilt, &network, ui)?;
+    let building =
+        Building::open(&args.specs, &args.prebuilt, &network, ModuleKeys::of_certificate(&args.modules)?, ui)?;
     let workspace = building.workspace(1);
     let wanted = targets(&workspace, &args.names)?;
     let wanted = wanted.iter().map(|id| workspace.graph.spec(*id).name.clone()).collect();

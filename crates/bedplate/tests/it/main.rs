@@ -4,6 +4,7 @@
 
 mod build;
 mod build_again;
+mod build_modules;
 mod build_prebuilt;
 mod build_user;
 mod build_world;

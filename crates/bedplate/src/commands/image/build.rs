@@ -270,11 +270,7 @@ fn key_near(folder: &Path) -> Result<PathBuf, Failure> {
 /// The key that signs root hashes, if one is named.
 fn verity_key(args: &ImageBuildArgs) -> Result<Option<CertificateKey>, Failure> {
     let (Some(key), Some(certificate)) = (&args.verity_key, &args.verity_certificate) else { return Ok(None) };
-    CertificateKey::load(key, certificate).map(Some).map_err(|error| Failure {
-        category: error.category(),
-        message: error.to_string(),
-        hint: error.hint().map(str::to_owned),
-    })
+    Ok(Some(CertificateKey::load(key, certificate)?))
 }
 
 /// Where the lock is: what the config says, else beside it.

@@ -25,11 +25,12 @@ pub(super) fn run(args: &ListSourcesArgs, ui: &Ui) -> Result<Outcome, Failure> {
                     (Some(entry.sha256.to_string()), entry.size, places)
                 }
                 Origin::Folder => (None, None, Vec::new()),
+                Origin::Input(entry) => (None, None, vec![format!("the run: {}", entry.input.word())]),
             };
             let bytes = match &state {
                 State::Stored(digest) => Some(digest.size),
                 State::Here(path) => path.metadata().ok().map(|data| data.len()),
-                State::Missing => bytes,
+                State::Missing | State::Input => bytes,
             };
             rows.push(Row { package: &package.name, file: name, state, sha256, bytes, places });
         }
