@@ -14,6 +14,9 @@ pub(super) const LARGEST_COMMAND: usize = 8 << 10;
 /// Begins the line that says how the command ended. A command that writes such a line itself only fools its own caller.
 const MARK: &str = "bedplate-run-ended: ";
 
+/// The line before its output: firmware and kernel write to the same port before.
+const BEGIN: &str = "\nbedplate-run-begins\n";
+
 const UNIT: &str = "bedplate-run.service";
 
 /// So much of the end of the output is kept at least.
@@ -36,6 +39,7 @@ impl GuestCommand {
         let unit = format!(
             "[Unit]\nDescription=Command of `bedplate image boot --run`\nAfter=multi-user.target\n\n\
              [Service]\nType=exec\nStandardInput=null\nStandardOutput=file:/dev/ttyS1\nStandardError=inherit\n\
+             ExecStartPre=/bin/sh -c \"echo; echo bedplate-run-begins\"\n\
              ExecStart=/bin/sh -c {}\n\
              ExecStopPost=/bin/sh -c \"echo; echo {MARK}${{EXIT_CODE}} ${{EXIT_STATUS}}\"\n",
             quote(command)
@@ -62,12 +66,19 @@ impl GuestCommand {
 #[derive(Debug, Default)]
 pub(super) struct GuestOutput {
     bytes: Vec<u8>,
+    has_begun: bool,
 }
 
 impl GuestOutput {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         // The terminal in the guest makes two characters of each line end.
         self.bytes.extend(bytes.iter().filter(|byte| **byte != b'\r'));
+        if !self.has_begun
+            && let Some(at) = self.bytes.windows(BEGIN.len()).position(|window| window == BEGIN.as_bytes())
+        {
+            self.has_begun = true;
+            self.bytes.drain(..at + BEGIN.len());
+        }
         if self.bytes.len() > 2 * KEPT {
             self.bytes.drain(..self.bytes.len() - KEPT);
         }
@@ -162,6 +173,7 @@ mod tests {
     #[test]
     fn output_and_status_come_back() {
         for (said, expected) in [
+            ("firmware\r\n\r\nbedplate-run-begins\r\na\r\n\r\nbedplate-run-ended: exited 0\r\n", Some(("a\n", 0))),
             ("a\r\nb\r\n\r\nbedplate-run-ended: exited 3\r\n", Some(("a\nb\n", 3))),
             ("\r\nbedplate-run-ended: killed TERM\r\n", Some(("", 143))),
             ("\r\nbedplate-run-ended: dumped 99\r\n", Some(("", 255))),
