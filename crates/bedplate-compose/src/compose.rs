@@ -20,7 +20,7 @@ use crate::install::{Installed, install, provided_users};
 use crate::manifest::{self, MANIFEST_VERSION, Manifest, NamedDigest, TreeFacts};
 use crate::partitions::{self, Identity, Partition, PartitionFacts};
 use crate::step::Steps;
-use crate::{ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, signatures, verity};
+use crate::{BuiltFrom, ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, signatures, verity};
 
 /// Why a root of the seed is not there, for people.
 pub type SeedFailure = Box<dyn std::error::Error + Send + Sync>;
@@ -64,6 +64,8 @@ pub struct Request<'a> {
     pub output: &'a Path,
     /// Name and version of the program.
     pub tool: String,
+    /// Knows which packages were built here; none of others.
+    pub built: &'a dyn Fn(&Selected) -> Option<BuiltFrom>,
     /// Hears how far it is.
     pub listener: Listener<'a>,
 }
@@ -190,7 +192,7 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         epoch: request.epoch,
         config: request.config_files.clone(),
         tools: tools.map(|tools| tools.packages).unwrap_or_default(),
-        packages: manifest::packages(request.packages, &tree),
+        packages: manifest::packages(request.packages, &tree, request.built),
         tree: tree_facts(&tree, request.packages),
         scripts: log.lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect(),
         boot: drive.as_ref().and_then(|drive| drive.boot.clone()),

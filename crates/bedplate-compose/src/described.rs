@@ -149,13 +149,6 @@ impl Described {
         }
         units
     }
-
-    /// Entries that no package has, by who made them.
-    #[must_use]
-    pub fn without_package(&self) -> Vec<(&TreePath, &Entry)> {
-        let packages: BTreeSet<&str> = self.manifest.packages.iter().map(|package| package.nevra.as_str()).collect();
-        self.tree.iter().filter(|(_, entry)| !packages.contains(&*entry.origin)).collect()
-    }
 }
 
 fn read_manifest(path: &Path) -> Result<Manifest, DescribeError> {

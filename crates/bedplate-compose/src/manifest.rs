@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Selected;
 use crate::boot::BootFacts;
 use crate::partitions::PartitionFacts;
+use crate::{BuiltFrom, Selected};
 
 /// The version of the manifest. It grows when a field changes its meaning or goes away.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -73,6 +73,12 @@ pub struct ManifestPackage {
     pub files: usize,
     /// Bytes of its files.
     pub size: u64,
+    /// The file name of its source package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// How it was built; none if it was not built here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<BuiltFrom>,
 }
 
 /// The tree of an image in numbers.
@@ -104,7 +110,11 @@ pub struct OutputFacts {
 }
 
 /// The packages of a manifest, with what of the tree is theirs.
-pub(crate) fn packages(selected: &[Selected], tree: &bedplate_tree::FileTree) -> Vec<ManifestPackage> {
+pub(crate) fn packages(
+    selected: &[Selected],
+    tree: &bedplate_tree::FileTree,
+    built: &dyn Fn(&Selected) -> Option<BuiltFrom>,
+) -> Vec<ManifestPackage> {
     let mut own: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for (_, entry) in tree.iter() {
         let count = own.entry(&entry.origin).or_default();
@@ -115,7 +125,8 @@ pub(crate) fn packages(selected: &[Selected], tree: &bedplate_tree::FileTree) ->
         let nevra = one.nevra.to_string();
         let (files, size) = own.get(nevra.as_str()).copied().unwrap_or_default();
         let (repository, why) = (one.repository.clone(), one.why.clone());
-        ManifestPackage { nevra, repository, sha256: one.checksum.to_string(), why, files, size }
+        let (source, built, sha256) = (one.source.clone(), built(one), one.checksum.to_string());
+        ManifestPackage { nevra, repository, sha256, why, files, size, source, built }
     };
     selected.iter().map(package).collect()
 }

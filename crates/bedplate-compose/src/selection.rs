@@ -61,6 +61,8 @@ pub struct Selected {
     pub build_time: u64,
     /// Why it is there.
     pub why: String,
+    /// The file name of its source package.
+    pub source: Option<String>,
 }
 
 /// Packages, and the lock that says so.
@@ -119,7 +121,7 @@ pub fn select(
     lock: Option<&Lock>,
 ) -> Result<Selection, SelectionError> {
     let mut repositories = Vec::new();
-    let mut files: HashMap<(String, Nevra), (PathBuf, Checksum, u64)> = HashMap::new();
+    let mut files: HashMap<(String, Nevra), Selected> = HashMap::new();
     let (mut warnings, mut wrong) = (Vec::new(), Findings::default());
     for source in sources {
         let options = LoadOptions { signature: source.signature, refuse_same_names: false, ..LoadOptions::default() };
@@ -139,8 +141,17 @@ pub fn select(
         });
         for one in &repository.packages {
             let Checksum::Sha256(_) = one.checksum else { continue };
-            let file = (repository.path.join(&one.location), one.checksum, one.time.build);
-            files.insert((source.name.clone(), one.package.nevra.clone()), file);
+            let package = Selected {
+                nevra: one.package.nevra.clone(),
+                repository: source.name.clone(),
+                path: repository.path.join(&one.location),
+                checksum: one.checksum,
+                build_time: one.time.build,
+                // Known once it is chosen.
+                why: String::new(),
+                source: one.package.source_rpm.clone(),
+            };
+            files.insert((source.name.clone(), one.package.nevra.clone()), package);
         }
         let packages = repository.into_binary_packages();
         repositories.push(Repository { name: source.name.clone(), priority: source.priority, packages });
@@ -166,21 +177,14 @@ pub fn select(
     let mut packages = Vec::new();
     for (chosen, entry) in solution.packages().iter().zip(&mut new.packages) {
         let key = (chosen.repository.clone(), chosen.nevra.clone());
-        let Some((path, checksum, build_time)) = files.get(&key).cloned() else {
+        let Some(package) = files.get(&key).cloned() else {
             let message = format!("the metadata of `{}` has no SHA-256 of {}", chosen.repository, chosen.nevra);
             let hint = "make the metadata with SHA-256: `bedplate repo create`, or `createrepo_c --checksum sha256`";
             return Err(SelectionError::Lock { message, hint });
         };
-        entry.sha256 = Some(checksum.to_string());
+        entry.sha256 = Some(package.checksum.to_string());
         let why = chosen.why.describe(&universe);
-        packages.push(Selected {
-            nevra: chosen.nevra.clone(),
-            repository: chosen.repository.clone(),
-            path,
-            checksum,
-            build_time,
-            why,
-        });
+        packages.push(Selected { why, ..package });
     }
     if let Some(lock) = lock {
         refuse_changed(lock, &new)?;

@@ -26,7 +26,9 @@ pub use event::{
 pub use excerpt::{plain_line, relevant_lines};
 pub use history::History;
 pub use jobserver::{Jobserver, JobserverError, Token};
-pub use publish::{KEY_FILE, Part, Publication, PublishError, Published, Signers, publish};
+pub use publish::{
+    KEY_FILE, Part, Publication, PublishError, Published, PublishedPackage, Signers, publish, published_packages,
+};
 pub use run::{OnFailure, Options, Plan, Start, Worker, run};
 pub use scheduler::{Limits, Running, Scheduler};
 pub use signing::{SignedRepository, sign_repository, sign_rpm};

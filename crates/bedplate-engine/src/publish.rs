@@ -70,6 +70,7 @@ pub struct Publication {
     arch: String,
     part: Part,
     content: Option<[u8; 32]>,
+    action: Option<String>,
 }
 
 impl Publication {
@@ -93,13 +94,20 @@ impl Publication {
             _ if package.ends_with("-debuginfo") || package.ends_with("-debugsource") => Part::Debug,
             _ => Part::Os,
         };
-        Ok(Self { path: path.into(), name: name.to_owned(), arch: arch.to_owned(), part, content: None })
+        Ok(Self { path: path.into(), name: name.to_owned(), arch: arch.to_owned(), part, content: None, action: None })
     }
 
     /// The same with a content identity that is known already, so that the file need not be read for it.
     #[must_use]
     pub fn with_content(mut self, content: [u8; 32]) -> Self {
         self.content = Some(content);
+        self
+    }
+
+    /// The same with the action that built it, for those who ask where a package comes from.
+    #[must_use]
+    pub fn with_action(mut self, action: String) -> Self {
+        self.action = Some(action);
         self
     }
 
@@ -228,6 +236,9 @@ struct Record {
     module_certificate: Option<String>,
     /// Content identities of the packages, by their paths.
     packages: BTreeMap<String, String>,
+    /// The actions that built packages, by their paths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    actions: BTreeMap<String, String>,
     /// Sizes of all files, by their paths; this one is not among them.
     files: BTreeMap<String, u64>,
 }
@@ -260,9 +271,12 @@ pub fn publish(
     let module_certificate = signers.modules.map(|modules| modules.certificate().fingerprint());
     let wanted: BTreeMap<String, String> =
         packages.iter().zip(&contents).map(|(package, content)| (package.location(), hex(content))).collect();
+    let action = |package: &Publication| Some((package.location(), package.action.clone()?));
+    let actions: BTreeMap<String, String> = packages.iter().filter_map(action).collect();
     let old = read_record(folder)?;
     if let Some(old) = &old
-        && (old.key == key && old.module_certificate == module_certificate && old.packages == wanted)
+        && (old.key == key && old.module_certificate == module_certificate)
+        && (old.packages == wanted && old.actions == actions)
         && is_whole(folder, old)
     {
         return Ok(Published { packages: packages.len(), signed: 0, changed: false });
@@ -290,7 +304,7 @@ pub fn publish(
         }
     }
     let files = sizes_below(&new)?;
-    let record = Record { version: VERSION, key, module_certificate, packages: wanted, files };
+    let record = Record { version: VERSION, key, module_certificate, packages: wanted, actions, files };
     let mut text = serde_json::to_string_pretty(&record).expect("maps with text keys are JSON");
     text.push('\n');
     write_file(&new.join(RECORD), text.as_bytes())?;
@@ -300,6 +314,37 @@ pub fn publish(
     bedplate_sys::replace::replace_folder(&new, folder).map_err(PublishError::io("replace", folder))?;
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(PublishError::io("write", parent))?;
     Ok(Published { packages: packages.len(), signed, changed: true })
+}
+
+/// What a publication says of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedPackage {
+    /// Content identity of what was built, before it was signed.
+    pub content: String,
+    /// The action that built it.
+    pub action: Option<String>,
+    /// Fingerprint of the key that signed it.
+    pub key: String,
+}
+
+/// What a publication says of the packages of one of its repositories (`FOLDER/os`), by their paths below it. Nothing if the folder is
+/// no part of a publication.
+#[must_use]
+pub fn published_packages(repository: &Path) -> BTreeMap<String, PublishedPackage> {
+    let whole = std::fs::canonicalize(repository).ok();
+    let parts = whole.as_deref().and_then(|path| Some((path.parent()?, path.file_name()?.to_str()?)));
+    let Some((folder, part)) = parts.filter(|(_, part)| Part::ALL.iter().any(|one| one.folder() == *part)) else {
+        return BTreeMap::new();
+    };
+    let bytes = std::fs::read(folder.join(RECORD)).unwrap_or_default();
+    let record = serde_json::from_slice::<Record>(&bytes).ok().filter(|record| record.version == VERSION);
+    let Some(record) = record else { return BTreeMap::new() };
+    let of = |(path, content): (&String, &String)| {
+        let below = path.strip_prefix(part)?.strip_prefix('/')?.to_owned();
+        let action = record.actions.get(path).cloned();
+        Some((below, PublishedPackage { content: content.clone(), action, key: record.key.clone() }))
+    };
+    record.packages.iter().filter_map(of).collect()
 }
 
 fn check_names(packages: &[Publication]) -> Result<(), PublishError> {

@@ -16,7 +16,7 @@ mod version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::build::{BuildArgs, CheckChoice, NetworkArgs, PrebuiltArgs, ShellArguments, WhyRebuildArgs};
-pub(crate) use self::compose::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
+pub(crate) use self::compose::{ImageBuildArgs, ImageCheckArgs, ImageDiffArgs, ImageInspectArgs};
 pub(crate) use self::graph::{GraphArgs, PlanArgs, SpecFilesArgs, SpecsArgs, WhyArgs, WorkspaceArgs};
 pub(crate) use self::image::{
     AccelerationChoice, DiskFormatChoice, ExplainArgs, ImageBootArgs, ImageCommand, ImportArgs, ValidateArgs,

@@ -6,7 +6,7 @@ use std::path::Path;
 use bedplate_cas::{Digest, Store, StoreError};
 
 use super::plan::SpecResult;
-use crate::publish::{Publication, PublishError, Published, Signers, publish};
+use crate::publish::{Part, Publication, PublishError, Published, Signers, publish};
 
 const RESULT: &str = "result";
 
@@ -43,11 +43,16 @@ pub fn publish_all(
             None => store.document(RESULT, name)?.and_then(|text| serde_json::from_slice::<SpecResult>(&text).ok()),
         };
         let Some(result) = results.get(name).or(earlier.as_ref()) else { continue };
+        // The source package is of the first step, the others of the last.
+        let action = result.actions.last().map(ToString::to_string);
         let files = result.built.packages.iter().map(|one| (&one.file, &one.rpm, &one.identity));
         for (file, rpm, identity) in files.chain(result.source.iter().map(|one| (&one.file, &one.rpm, &one.identity))) {
             // Of a spec that was not looked at now, a package may be gone from the store: the next build of it makes it again.
             let Some(path) = store.place_of(rpm) else { continue };
-            let publication = Publication::new(path, file)?;
+            let mut publication = Publication::new(path, file)?;
+            if let Some(action) = action.clone().filter(|_| publication.part() != Part::Source) {
+                publication = publication.with_action(action);
+            }
             let identity = Digest::from_parts(identity, 0).ok().map(|digest| digest.hash);
             packages.push(match identity {
                 Some(identity) => publication.with_content(identity),

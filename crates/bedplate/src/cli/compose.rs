@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::StoreArgs;
 use crate::cli::seed::SeedArgs;
 
 #[derive(Debug, Clone, Args)]
@@ -51,12 +52,31 @@ pub(crate) struct ImageInspectArgs {
     /// Name all packages and folders, not only the largest
     #[arg(long)]
     pub(crate) all: bool,
-    /// Print the files that no package has, each with who made it
+    /// Show where all files come from: the source packages that they were built of here, and the steps that made the others, by name
     #[arg(long)]
     pub(crate) origins: bool,
+    /// The same; the exit code is 1 if there are files of packages that were not built here
+    #[arg(long)]
+    pub(crate) require_source: bool,
     /// Print all as JSON
-    #[arg(long, conflicts_with = "origins")]
+    #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImageCheckArgs {
+    /// A file or folder of an image, or its manifest
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// What is right as it is: lines `PACKAGE CHECK PATTERN REASON`; the pattern, a regular expression, is matched against the whole path; may
+    /// be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exceptions: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 pub(crate) use self::boot::{AccelerationChoice, DiskFormatChoice, ImageBootArgs};
-use crate::cli::{ImageBuildArgs, ImageDiffArgs, ImageInspectArgs};
+use crate::cli::{ImageBuildArgs, ImageCheckArgs, ImageDiffArgs, ImageInspectArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
@@ -44,8 +44,20 @@ Exit codes: 0 all was seen and the command ended with 0, 1 not, 2 bad input, 3 t
     #[command(after_help = "Examples:
   bedplate image inspect out/images/node-1.2.3.vhd
   bedplate image inspect out/images/node-1.2.3.vhd --json | jq .manifest.boot.command_line
-  bedplate image inspect out/images/node-1.2.3.oci --origins    files that no package has")]
+  bedplate image inspect out/images/node-1.2.3.oci --origins    source packages, and files that no package has
+  bedplate image inspect out/images/node-1.2.3.oci --require-source --json | jq .foreign")]
     Inspect(ImageInspectArgs),
+    /// Check the programs and libraries of an image: do they find what they need, are they hardened
+    ///
+    /// Each library that one needs, its interpreter and its run paths are in the image; programs are position independent, relocated data is
+    /// read-only, symbols are bound at the start, the stack cannot be executed, code is not changed when it is loaded, and each package with
+    /// compiled code uses the stack protector. Contents are read from the store that the image was composed with.
+    ///
+    /// Exit codes: 0 all is as it should be, 1 there are findings, 2 bad input, 3 the environment is at fault.
+    #[command(after_help = "Examples:
+  bedplate image check out/images/node-1.2.3.vhd --exceptions ci/check-hardening.exceptions
+  bedplate image check out/images/node-1.2.3.vhd --json | jq -r '.findings[] | select(.check == \"needed\").path'")]
+    Check(ImageCheckArgs),
     /// Show what is otherwise in one image than in another: packages, files, sizes, config
     #[command(after_help = "Examples:
   bedplate image diff old/node-1.2.2.vhd out/images/node-1.2.3.vhd

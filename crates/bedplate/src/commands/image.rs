@@ -2,9 +2,11 @@
 
 mod boot;
 mod build;
+mod check;
 mod explain;
 mod import;
 mod inspect;
+mod origins;
 mod remote;
 mod schema;
 mod validate;
@@ -18,6 +20,7 @@ pub(crate) fn run(command: ImageCommand, ui: &Ui) -> Result<Outcome, Failure> {
     match command {
         ImageCommand::Build(args) => build::run(&args, ui),
         ImageCommand::Inspect(args) => inspect::inspect(&args, ui),
+        ImageCommand::Check(args) => check::run(&args, ui),
         ImageCommand::Diff(args) => inspect::diff(&args, ui),
         ImageCommand::Boot(args) => boot::run(&args, ui),
         ImageCommand::Validate(args) => validate::run(&args, ui),

@@ -1,5 +1,6 @@
 //! Images, from specs to a booted machine: packages that wrap what the seed has, composed, judged by tools that are not ours, and booted.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -132,12 +133,129 @@ fn all_forms_of_an_image_please_the_tools_of_others() {
     }
     let tar = likes("tar", &["-tvf", text(&file("tar"))]);
     assert_eq!(tar.lines().count() as u64, manifest["tree"]["entries"].as_u64().unwrap());
-    let origins = world.env.run(&["image", "inspect", "images/test-verity-1.vhd", "--origins"]).exits(0).stdout;
-    assert!(origins.contains("/etc/passwd\t") && !origins.contains("test-kernel"), "{origins}");
+    origins_lead_to_sources(&world);
+    checks_agree_with_readelf(&world, &roots[1]);
     for path in ["etc/machine-id", "usr/lib/os-release"] {
         assert!(roots[1].join(path).exists(), "{path}");
     }
     assert!(!roots[1].join("var/lib/systemd/random-seed").exists());
+}
+
+/// Every file is of a package that was built here, or of a step that is named.
+fn origins_lead_to_sources(world: &World) {
+    let inspect =
+        |image: &str, more: &[&str]| world.env.run(&[&["image", "inspect", image, "--require-source"], more].concat());
+    let shown = inspect("images/test-verity-1.vhd", &[]).exits(0).stdout;
+    assert!(shown.contains("\n/etc/passwd\tcustomise: ") && !shown.contains("not built here"), "{shown}");
+    let found = inspect("images/test-verity-1.vhd", &["--json"]).exits(0).stdout;
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let texts = |list: &Value, key: &str| -> BTreeSet<String> {
+        list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    let mut known = texts(&found["packages"], "nevra");
+    known.extend(texts(&found["made"], "step"));
+    let files = found["files"].as_array().unwrap();
+    assert!(files.iter().all(|one| known.contains(one["origin"].as_str().unwrap())));
+    let publication: Value =
+        serde_json::from_slice(&fs::read(world.env.path().join("out/repository/publication.json")).unwrap()).unwrap();
+    let sources = texts(&found["sources"], "source");
+    for package in found["packages"].as_array().unwrap() {
+        let built = &package["built"];
+        assert!(sources.contains(package["source"].as_str().unwrap()), "{package}");
+        let contents = publication["packages"].as_object().unwrap();
+        let of = |(path, content): (&String, &Value)| (*content == built["content"]).then(|| path.clone());
+        let path = contents.iter().find_map(of).expect("a package that was published");
+        assert_eq!(publication["actions"][&path], built["action"]);
+        assert_eq!(publication["key"], built["key"]);
+    }
+
+    // A package of somebody else.
+    let folder = world.env.path().join("images");
+    let mut manifest = manifest(&folder, "test-verity-1");
+    let name = manifest["packages"][0]["nevra"].as_str().unwrap().to_owned();
+    manifest["packages"][0].as_object_mut().unwrap().remove("built");
+    fs::write(folder.join("other.manifest.json"), manifest.to_string()).unwrap();
+    fs::copy(folder.join("test-verity-1.files.zst"), folder.join("other.files.zst")).unwrap();
+    let answer = inspect("images/other.manifest.json", &[]).exits(1).says("1 package not built here from source");
+    assert!(answer.stdout.contains(&format!("{name}  (repository os)")), "{}", answer.stdout);
+    fs::remove_file(folder.join("other.manifest.json")).unwrap();
+    fs::remove_file(folder.join("other.files.zst")).unwrap();
+}
+
+/// What is found of the hardening of programs and libraries is what readelf shows of them.
+fn checks_agree_with_readelf(world: &World, root: &Path) {
+    let check = |more: &[&str]| {
+        world.env.answer(world.command_of(&[&["image", "check", "images/test-verity-1.vhd"], more].concat()))
+    };
+    let answer = check(&["--json"]).exits(1);
+    let report: Value = serde_json::from_str(&answer.stdout).unwrap();
+    let mut ours = BTreeSet::new();
+    for one in report["findings"].as_array().unwrap() {
+        let (path, check) = (one["path"].as_str().unwrap(), one["check"].as_str().unwrap());
+        if ["pie", "relro", "now", "stack", "textrel", "interpreter"].contains(&check) {
+            ours.insert(format!("{path} {check}"));
+        }
+    }
+    let (mut theirs, mut files) = (BTreeSet::new(), 0);
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let (path, kind) = (entry.path(), entry.file_type().unwrap());
+            if kind.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let is_elf = || fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"));
+            if !kind.is_file() || !is_elf() {
+                continue;
+            }
+            let said = likes("readelf", &["-hldW", text(&path)]);
+            let is_fixed = said.contains("EXEC (Executable file)");
+            if !is_fixed && !said.contains("DYN (") {
+                continue;
+            }
+            files += 1;
+            let name = path.strip_prefix(root).unwrap().display();
+            let mut add = |check: &str| theirs.insert(format!("/{name} {check}"));
+            if is_fixed {
+                add("pie");
+            }
+            if !said.contains("GNU_RELRO") {
+                add("relro");
+            }
+            let binds = said
+                .lines()
+                .any(|line| line.contains("BIND_NOW") || line.contains("(FLAGS_1)") && line.contains("NOW"));
+            if said.contains("Dynamic section at") && !binds {
+                add("now");
+            }
+            let stack = said.lines().find(|line| line.contains("GNU_STACK"));
+            if stack.is_none_or(|line| line.contains("RWE")) {
+                add("stack");
+            }
+            if said.contains("TEXTREL") {
+                add("textrel");
+            }
+        }
+    }
+    assert_eq!(report["files"], files);
+    assert!(files > 20, "{files}");
+    assert_eq!(ours, theirs);
+
+    // What is excepted is counted.
+    world.env.write("exceptions", "# Of the distribution.\n");
+    let all = report["findings"].as_array().unwrap().len();
+    check(&["--exceptions", "exceptions"]).exits(1).says("0 excepted");
+    let mut lines = String::new();
+    for one in report["findings"].as_array().unwrap() {
+        let name = one["origin"].as_str().unwrap().rsplitn(3, '-').nth(2).unwrap();
+        lines.push_str(&format!("{name} {} .* Not built by us.\n", one["check"].as_str().unwrap()));
+    }
+    world.env.write("exceptions", lines);
+    check(&["--exceptions", "exceptions"]).exits(0).says(&format!("{all} excepted"));
+    world.env.write("exceptions", "bash pie\nbash pie ( Why.\n");
+    let answer = check(&["--exceptions", "exceptions"]).exits(2).says("exceptions:1: a word is missing");
+    answer.says("exceptions:2: ");
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! `bedplate image build`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use bedplate_cas::{Digest, Store, WorkFolder};
 use bedplate_compose::{
-    ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selection, SelectionError,
-    Tools, Wanted, compose, select,
+    BuiltFrom, ComposeError, Composed, NamedDigest, PackageSource, Progress, Request, SeedFailure, Selected, Selection,
+    SelectionError, Tools, Wanted, compose, select,
 };
 use bedplate_diag::{Category, Diagnostic, Source, Sources, Span};
-use bedplate_engine::KEY_FILE;
+use bedplate_engine::{KEY_FILE, published_packages};
 use bedplate_image_config::{FilePath, ImageConfig, OutputFormat, Repository, Spanned};
 use bedplate_sandbox::{Cancel, Helper};
 use bedplate_seed::SeedRoots;
@@ -102,6 +102,15 @@ impl Build<'_> {
             })
         };
         let teller = Teller::new(ui);
+        let published: BTreeMap<&str, _> = places
+            .iter()
+            .map(|place| (place.name.as_str(), (&place.folder, published_packages(&place.folder))))
+            .collect();
+        let built = |package: &Selected| {
+            let (folder, packages) = published.get(package.repository.as_str())?;
+            let found = packages.get(package.path.strip_prefix(folder).ok()?.to_str()?)?.clone();
+            Some(BuiltFrom { content: found.content, action: found.action, key: found.key })
+        };
         let request = Request {
             config: &config,
             config_files: named_digests(&files)?,
@@ -116,6 +125,7 @@ impl Build<'_> {
             formats: &formats,
             output,
             tool: format!("bedplate {}", env!("CARGO_PKG_VERSION")),
+            built: &built,
             listener: &|progress| teller.tell(progress),
         };
         let composed = compose(&request, &mut sources);

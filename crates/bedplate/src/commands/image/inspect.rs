@@ -7,6 +7,7 @@ use bedplate_diag::Category;
 use bedplate_disk::{PartitionTable, open_image};
 use serde_json::json;
 
+use super::origins;
 use crate::cli::{ImageDiffArgs, ImageInspectArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::output::many;
@@ -19,10 +20,8 @@ const SHOWN: usize = 15;
 /// Shows what is in an image.
 pub(crate) fn inspect(args: &ImageInspectArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let image = find(&args.image)?;
-    if args.origins {
-        let lines = image.without_package().into_iter().map(|(path, entry)| format!("{path}\t{}\n", entry.origin));
-        ui.print(&lines.collect::<String>())?;
-        return Ok(Outcome::Good);
+    if args.origins || args.require_source {
+        return origins::run(args, &image, ui);
     }
     let table = disk_table(&args.image)?;
     if args.json {
@@ -42,7 +41,7 @@ pub(crate) fn inspect(args: &ImageInspectArgs, ui: &Ui) -> Result<Outcome, Failu
     Ok(Outcome::Good)
 }
 
-fn find(path: &Path) -> Result<Described, Failure> {
+pub(super) fn find(path: &Path) -> Result<Described, Failure> {
     Described::find(path).map_err(|error| {
         let category = match &error {
             DescribeError::Read { .. } => Category::Environment,
