@@ -83,6 +83,18 @@ impl Batch {
         self.put_stream(reader, kind, Path::new("a stream"))
     }
 
+    /// Adds what a reader gives, of which the caller says what it is. It is not hashed here: who calls this compares it while it is read,
+    /// and drops the batch if it is something else.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn put_known(&self, digest: Digest, reader: impl Read, kind: BlobKind) -> Result<(), StoreError> {
+        if !self.use_again(&digest) {
+            self.add(self.store.stage_known(reader, digest, kind, Path::new("a stream"))?);
+        }
+        Ok(())
+    }
+
     fn put_stream(&self, reader: impl Read, kind: BlobKind, from: &Path) -> Result<Digest, StoreError> {
         let staged = self.store.stage_reader(reader, kind, from)?;
         let digest = staged.digest;
@@ -111,19 +123,33 @@ impl Batch {
     /// # Errors
     /// If that is impossible. Each blob is visible as a whole then, or not.
     pub fn commit(self) -> Result<(), StoreError> {
-        let staged = self.staged.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (store, staged) = self.take();
         if staged.is_empty() {
             return Ok(());
         }
-        let blobs = self.store.inner.layout.blobs();
-        let staged: Vec<Staged> = staged.into_values().collect();
         if staged.len() < FEW {
             parallel::each(&staged, Staged::sync)?;
         } else {
+            let blobs = store.inner.layout.blobs();
             let folder = File::open(&blobs).map_err(StoreError::io("open", &blobs))?;
             let synced = rustix::fs::syncfs(&folder);
             synced.map_err(|error| StoreError::io("write", &blobs)(error.into()))?;
         }
-        parallel::each(&staged, |one| one.publish(&self.store))
+        parallel::each(&staged, |one| one.publish(&store))
+    }
+
+    /// Makes all visible without waiting until they are on the disk: for what is easily made again from files that stay. After a loss
+    /// of power such a blob may be cut off; then it counts as not there, or as damaged.
+    ///
+    /// # Errors
+    /// If one cannot get its name.
+    pub fn commit_unsynced(self) -> Result<(), StoreError> {
+        let (store, staged) = self.take();
+        parallel::each(&staged, |one| one.publish(&store))
+    }
+
+    fn take(self) -> (Store, Vec<Staged>) {
+        let staged = self.staged.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        (self.store, staged.into_values().collect())
     }
 }

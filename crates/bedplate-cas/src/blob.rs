@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -54,6 +54,7 @@ pub(crate) struct Staged {
     pub(crate) digest: Digest,
     kind: BlobKind,
     path: PathBuf,
+    inode: u64,
 }
 
 impl Staged {
@@ -64,7 +65,9 @@ impl Staged {
 
     /// Gives it its name.
     pub(crate) fn publish(&self, store: &Store) -> Result<(), StoreError> {
-        rename_into(&self.path, &store.inner.layout.blob(&self.digest, self.kind))
+        rename_into(&self.path, &store.inner.layout.blob(&self.digest, self.kind))?;
+        hold(&store.inner.written).insert(self.inode, self.digest);
+        Ok(())
     }
 }
 
@@ -111,9 +114,9 @@ impl Store {
         let mut file = File::open(path).map_err(StoreError::io("read", path))?;
         let digest = hash(&mut file, path)?;
         // It is removed if there is such a blob already.
-        let staged = Staged { digest, kind: BlobKind::Plain, path: path.to_owned() };
+        let mut staged = Staged { digest, kind: BlobKind::Plain, path: path.to_owned(), inode: 0 };
         if !self.use_again(&digest) {
-            fix(&file, staged.kind).map_err(StoreError::io("write", path))?;
+            staged.inode = fix(&file, staged.kind).map_err(StoreError::io("write", path))?;
             self.finish(&staged)?;
         }
         Ok(digest)
@@ -177,6 +180,30 @@ impl Store {
         })
     }
 
+    /// As [`Store::path_of`], but a file that this process has hashed or written already, and that is as it was then by its inode, is
+    /// not hashed again.
+    ///
+    /// # Errors
+    /// If it is not there, or was damaged: then it is dropped.
+    pub fn sound_path_of(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+        for kind in BlobKind::ALL {
+            let path = self.inner.layout.blob(digest, kind);
+            if self.was_written(digest, kind, &path) || matches!(self.wrong(digest, kind, &path), Ok(None)) {
+                return Ok(path);
+            }
+        }
+        // Whatever is wrong with its files is found out and told there.
+        self.path_of(digest)
+    }
+
+    /// Whether this process wrote a file, and it is as it was then by its inode.
+    fn was_written(&self, digest: &Digest, kind: BlobKind, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|data| {
+            let is_whole = data.len() == digest.size && wrong_file(&data, kind).is_none();
+            is_whole && hold(&self.inner.written).get(&data.ino()) == Some(digest)
+        })
+    }
+
     /// Where the file of a blob is, if it is there; it is not hashed. For those who compare what they read themselves.
     pub fn place_of(&self, digest: &Digest) -> Option<PathBuf> {
         let kind = BlobKind::ALL.into_iter().find(|kind| self.has_kind(digest, *kind))?;
@@ -197,10 +224,7 @@ impl Store {
                 .tempfile_in(folder);
             let file = made.map_err(StoreError::io("write", target))?;
             let mut hashing = Hashing::new(file);
-            copy_all(from, &mut hashing, data.len()).map_err(|error| match error {
-                CopyError::Read(error) => StoreError::io("read", path)(error),
-                CopyError::Write(error) => StoreError::io("write", target)(error),
-            })?;
+            copy_all(from, &mut hashing, data.len()).map_err(copy_error(path, target))?;
             Ok(hashing.finish())
         })?;
         file.persist(target).map_err(|error| StoreError::io("write", target)(error.error))?;
@@ -309,34 +333,55 @@ impl Store {
             return Ok(Some(wrong_content(digest, &found)));
         }
         hold(&self.inner.seen).insert(data.ino(), *digest);
+        // It is used: setting its time anew is what garbage collection sees.
+        let _ = fix_time(path);
         Ok(None)
     }
 
     /// Writes bytes to a file that has no name in the store yet.
     pub(crate) fn stage_bytes(&self, bytes: &[u8], digest: Digest, kind: BlobKind) -> Result<Staged, StoreError> {
-        let path = self.scratch_file()?;
-        let staged = Staged { digest, kind, path };
-        let io = || StoreError::io("write", &staged.path);
-        let mut file = File::create_new(&staged.path).map_err(io())?;
-        file.write_all(bytes).map_err(io())?;
-        fix(&file, kind).map_err(io())?;
+        let (mut file, mut staged) = self.begin(digest, kind)?;
+        let written = file.write_all(bytes).and_then(|()| fix(&file, kind));
+        staged.inode = written.map_err(StoreError::io("write", &staged.path))?;
         Ok(staged)
     }
 
     /// Writes what a reader gives to such a file. `from` is for messages.
     pub(crate) fn stage_reader(&self, reader: impl Read, kind: BlobKind, from: &Path) -> Result<Staged, StoreError> {
-        let path = self.scratch_file()?;
-        let file = File::create_new(&path).map_err(StoreError::io("write", &path))?;
-        let mut staged = Staged { digest: Digest { hash: [0; 32], size: 0 }, kind, path };
+        let (file, mut staged) = self.begin(Digest { hash: [0; 32], size: 0 }, kind)?;
         let mut hashing = Hashing::new(file);
-        copy_all(reader, &mut hashing, 1 << 18).map_err(|error| match error {
-            CopyError::Read(error) => StoreError::io("read", from)(error),
-            CopyError::Write(error) => StoreError::io("write", &staged.path)(error),
-        })?;
+        copy_all(reader, &mut hashing, 1 << 18).map_err(copy_error(from, &staged.path))?;
         let (digest, file) = hashing.finish();
-        fix(&file, kind).map_err(StoreError::io("write", &staged.path))?;
+        staged.inode = fix(&file, kind).map_err(StoreError::io("write", &staged.path))?;
         staged.digest = digest;
         Ok(staged)
+    }
+
+    /// The same for a reader whose digest the caller compares itself, before the file gets its name.
+    pub(crate) fn stage_known(
+        &self,
+        reader: impl Read,
+        digest: Digest,
+        kind: BlobKind,
+        from: &Path,
+    ) -> Result<Staged, StoreError> {
+        let (mut file, mut staged) = self.begin(digest, kind)?;
+        copy_all(reader, &mut file, digest.size).map_err(copy_error(from, &staged.path))?;
+        staged.inode = fix(&file, kind).map_err(StoreError::io("write", &staged.path))?;
+        Ok(staged)
+    }
+
+    fn begin(&self, digest: Digest, kind: BlobKind) -> Result<(File, Staged), StoreError> {
+        let staged = Staged { digest, kind, path: self.scratch_file()?, inode: 0 };
+        let opened = File::options().write(true).create_new(true).mode(kind.mode()).open(&staged.path);
+        Ok((opened.map_err(StoreError::io("write", &staged.path))?, staged))
+    }
+}
+
+fn copy_error(from: &Path, to: &Path) -> impl FnOnce(CopyError) -> StoreError {
+    move |error| match error {
+        CopyError::Read(error) => StoreError::io("read", from)(error),
+        CopyError::Write(error) => StoreError::io("write", to)(error),
     }
 }
 
@@ -350,11 +395,15 @@ pub(crate) fn hash(file: &mut File, path: &Path) -> Result<Digest, StoreError> {
     digest.map_err(StoreError::io("read", path))
 }
 
-/// Gives a new file the mode and time of a blob.
-fn fix(file: &File, kind: BlobKind) -> io::Result<()> {
-    file.set_permissions(fs::Permissions::from_mode(kind.mode()))?;
+/// Gives a new file the mode and time of a blob; gives its inode.
+fn fix(file: &File, kind: BlobKind) -> io::Result<u64> {
+    let data = file.metadata()?;
+    // A mask of the user may have taken bits away.
+    if data.mode() & 0o7777 != kind.mode() {
+        file.set_permissions(fs::Permissions::from_mode(kind.mode()))?;
+    }
     rustix::fs::futimens(file, &Timestamps { last_access: FIXED_TIME, last_modification: FIXED_TIME })?;
-    Ok(())
+    Ok(data.ino())
 }
 
 /// Gives a file, folder or link the fixed time.

@@ -1,7 +1,7 @@
 //! Garbage collection: what was not used for long goes, the oldest first.
 //!
-//! Roots keep all that they lead to. Everything else has a time of last use: an action, with what it made; a checkout; a blob
-//! that no action made. They are kept, the newest first, as long as they are young enough and there is room.
+//! Roots keep all that they lead to. Everything else has a time of last use: an action, with what it made; a checkout; a file of a repository
+//! that was fetched; a blob that no action made. They are kept, the newest first, as long as they are young enough and there is room.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -52,7 +52,9 @@ pub struct GcReport {
     pub actions: Total,
     /// Checkouts that went.
     pub checkouts: Total,
-    /// What is left: blobs, actions and checkouts.
+    /// Files of repositories that went.
+    pub fetched: Total,
+    /// What is left: blobs, actions, checkouts and files of repositories.
     pub kept: Total,
     /// What of that the roots keep: blobs.
     pub kept_by_roots: Total,
@@ -103,6 +105,8 @@ fn holders(lock: &File) -> Vec<u32> {
 enum Unit {
     Action(Item<Digest>, ActionEntry),
     Checkout(Item<Digest>),
+    /// A file of a repository that was fetched.
+    Fetched(Item<()>),
     /// A blob (or tree) that nothing else leads to.
     Loose(Digest),
 }
@@ -163,6 +167,7 @@ impl<'a> Collection<'a> {
             self.closure.tree(&item.what, &mut known)?;
             units.push((item.modified(), Unit::Checkout(item)));
         }
+        units.extend(all.fetched.drain(..).map(|item| (item.modified(), Unit::Fetched(item))));
         let loose = self.blobs.iter().filter(|(digest, _)| !known.contains(digest));
         units.extend(loose.map(|(digest, (_, time))| (*time, Unit::Loose(*digest))));
         Ok(units)
@@ -179,6 +184,7 @@ impl<'a> Collection<'a> {
                 let (own, new) = match &unit {
                     Unit::Action(item, entry) => (item.bytes(), self.closure.action(entry, &mut self.kept)?),
                     Unit::Checkout(item) => (folder_bytes(&item.path), self.closure.tree(&item.what, &mut self.kept)?),
+                    Unit::Fetched(item) => (item.bytes(), Vec::new()),
                     Unit::Loose(digest) => (0, self.closure.tree(digest, &mut self.kept)?),
                 };
                 let bytes = own + new.iter().filter_map(|digest| self.blobs.get(digest)).map(|one| one.0).sum::<u64>();
@@ -214,6 +220,12 @@ impl<'a> Collection<'a> {
                     }
                 }
                 Unit::Checkout(item) => checkouts.push(item),
+                Unit::Fetched(item) => {
+                    self.report.fetched.add(item.bytes());
+                    if is_real {
+                        remove_file(&item.path)?;
+                    }
+                }
                 Unit::Loose(_) => {}
             }
         }

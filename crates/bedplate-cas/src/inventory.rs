@@ -44,6 +44,8 @@ pub(crate) struct Inventory {
     /// Names as `KIND/NAME`.
     pub(crate) documents: Vec<Item<String>>,
     pub(crate) roots: Vec<Item<String>>,
+    /// Files of repositories that were fetched.
+    pub(crate) fetched: Vec<Item<()>>,
     /// What should not be there.
     pub(crate) strange: Vec<PathBuf>,
 }
@@ -87,6 +89,9 @@ impl Inventory {
                 None => all.strange.push(item.path),
             }
         }
+        if layout.repositories().exists() {
+            files_below(&layout.repositories(), &mut all.fetched)?;
+        }
         all.strange.sort();
         Ok(all)
     }
@@ -108,6 +113,14 @@ fn two_levels(folder: &Path, strange: &mut Vec<PathBuf>) -> Result<Vec<(Item<()>
         .zip(folders)
         .flat_map(|(list, (_, folder))| list.into_iter().map(move |(item, name)| (item, folder.clone(), name)));
     Ok(named.collect())
+}
+
+/// All files in a folder and in the folders in it.
+fn files_below(folder: &Path, all: &mut Vec<Item<()>>) -> Result<(), StoreError> {
+    for (item, _) in entries(folder)? {
+        if item.data.is_dir() { files_below(&item.path, all)? } else { all.push(item) }
+    }
+    Ok(())
 }
 
 /// What is in a folder. What another process removes just now is left out.

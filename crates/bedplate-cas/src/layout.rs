@@ -76,6 +76,11 @@ impl Layout {
         Ok(self.locks().join(file_name(name)?))
     }
 
+    /// What was fetched of repositories; made by who fetches the first.
+    pub(crate) fn repositories(&self) -> PathBuf {
+        self.root.join("repositories")
+    }
+
     pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
     }

@@ -38,13 +38,15 @@ pub struct Stats {
     pub documents: Total,
     /// Named lists of what is always kept.
     pub roots: Total,
+    /// Files of repositories that were fetched.
+    pub repositories: Total,
     /// What running processes are at work on.
     pub work: Total,
 }
 
 impl Stats {
     /// Each part with its name.
-    pub fn parts(&self) -> [(&'static str, Total); 7] {
+    pub fn parts(&self) -> [(&'static str, Total); 8] {
         [
             ("blobs", self.blobs),
             ("executables", self.executables),
@@ -52,6 +54,7 @@ impl Stats {
             ("checkouts", self.checkouts),
             ("documents", self.documents),
             ("roots", self.roots),
+            ("repositories", self.repositories),
             ("work", self.work),
         ]
     }
@@ -73,6 +76,7 @@ impl Store {
             actions: Total::of(&all.actions),
             documents: Total::of(&all.documents),
             roots: Total::of(&all.roots),
+            repositories: Total::of(&all.fetched),
             ..Stats::default()
         };
         for item in &all.blobs {

@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     counter: AtomicU64,
     /// What files had which content in this process, by inode.
     pub(crate) seen: Mutex<FxHashMap<u64, Digest>>,
+    /// What files this process wrote, by inode.
+    pub(crate) written: Mutex<FxHashMap<u64, Digest>>,
     pub(crate) checkouts: Checkouts,
     damage: Mutex<Vec<Damage>>,
     /// Shared with other users; a garbage collection wants it for itself. Last: it is freed after the rest.
@@ -58,6 +60,7 @@ impl Store {
                 scratch: Mutex::default(),
                 counter: AtomicU64::default(),
                 seen: Mutex::default(),
+                written: Mutex::default(),
                 checkouts: Checkouts::default(),
                 damage: Mutex::default(),
                 _lock: lock,
@@ -94,6 +97,12 @@ impl Store {
     /// If the lock file cannot be used.
     pub fn lock(&self, name: &str) -> Result<LockGuard, StoreError> {
         LockGuard::take(&self.inner.layout.lock_file(name)?)
+    }
+
+    /// The folder for what was fetched of repositories, which users of the store keep in order themselves. What of it was not used for
+    /// long, by its time of modification, is garbage.
+    pub fn repositories(&self) -> PathBuf {
+        self.inner.layout.repositories()
     }
 
     /// A small named document; nothing if there is none, or if it was damaged (see [`Store::take_damage`]).

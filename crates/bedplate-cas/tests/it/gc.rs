@@ -1,5 +1,6 @@
 //! Garbage collection keeps what roots and running processes need, and the newest of the rest.
 
+use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
 use bedplate_cas::{
@@ -128,6 +129,25 @@ fn roots_keep_actions_trees_and_blobs() {
     collect(&scratch, all);
     let stats = scratch.open().stats().unwrap();
     assert_eq!((stats.blobs.count, stats.actions.count, stats.checkouts.count), (0, 0, 0));
+}
+
+#[test]
+fn files_of_repositories_go_when_they_were_not_used_for_long() {
+    let scratch = Scratch::new();
+    let folder = scratch.open().repositories().join("x/repodata");
+    fs::create_dir_all(&folder).unwrap();
+    let now = SystemTime::now();
+    for (name, days) in [("young", 1), ("old", 10)] {
+        fs::write(folder.join(name), vec![1; 9000]).unwrap();
+        File::open(folder.join(name)).unwrap().set_modified(now - days * DAY).unwrap();
+    }
+    assert_eq!(scratch.open().stats().unwrap().repositories.count, 2);
+    let report = collect(&scratch, GcOptions { max_age: Some(7 * DAY), now, ..options() });
+    assert_eq!((report.fetched.count, report.kept.count), (1, 1));
+    assert!(folder.join("young").exists() && !folder.join("old").exists());
+    let report = collect(&scratch, GcOptions { max_size: Some(4096), now, ..options() });
+    assert_eq!(report.fetched.count, 1);
+    assert!(!folder.join("young").exists());
 }
 
 #[test]

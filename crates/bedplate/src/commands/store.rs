@@ -110,7 +110,7 @@ fn gc(args: &GcArgs, ui: &Ui) -> Result<Outcome, Failure> {
     };
     let folder = existing(&args.store)?;
     let report = collect_garbage(&folder, &options)?;
-    let removed = report.blobs.bytes + report.actions.bytes + report.checkouts.bytes;
+    let removed = report.blobs.bytes + report.actions.bytes + report.checkouts.bytes + report.fetched.bytes;
     if args.json {
         let answer = json!({
             "store": folder.display().to_string(),
@@ -120,6 +120,7 @@ fn gc(args: &GcArgs, ui: &Ui) -> Result<Outcome, Failure> {
                 "blobs": total_json(report.blobs),
                 "actions": total_json(report.actions),
                 "checkouts": total_json(report.checkouts),
+                "repositories": total_json(report.fetched),
             },
             "kept": total_json(report.kept),
             "kept_by_roots": total_json(report.kept_by_roots),
@@ -129,11 +130,12 @@ fn gc(args: &GcArgs, ui: &Ui) -> Result<Outcome, Failure> {
     }
     report_damage(&report.damage, ui);
     ui.summary(&format!(
-        "{}: {}, {}, {} ({}); {} stay, {} of that by roots",
+        "{}: {}, {}, {}, {} ({}); {} stay, {} of that by roots",
         if args.dry_run { "would be removed" } else { "removed" },
         number(report.blobs, "blob"),
         number(report.actions, "action"),
         number(report.checkouts, "checkout"),
+        number(report.fetched, "fetched file"),
         show_bytes(removed),
         show_bytes(report.kept.bytes),
         show_bytes(report.kept_by_roots.bytes),

@@ -59,7 +59,7 @@ fn garbage_is_counted_then_removed() {
     drop(store);
     // A process that another test is just starting has our files open until its program begins.
     let gc = |more: &[&str]| gc(&[more, &["--wait"]].concat());
-    gc(&[]).exits(0).says("removed: 0 blobs, 0 actions, 0 checkouts (0 B)");
+    gc(&[]).exits(0).says("removed: 0 blobs, 0 actions, 0 checkouts, 0 fetched files (0 B)");
     let dry = gc(&["--max-size", "20K", "--dry-run", "--json"]).exits(0).json().remove(0);
     assert_eq!((&dry["removed"]["blobs"]["count"], &dry["dry_run"]), (&2.into(), &true.into()));
     let real = gc(&["--max-size", "20K", "--max-age", "30d", "--json"]).exits(0).json().remove(0);

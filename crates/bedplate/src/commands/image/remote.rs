@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use bedplate_cas::{Digest, Store};
 use bedplate_compose::Selection;
@@ -31,13 +32,14 @@ pub(crate) struct Remote {
     at: Span,
     /// What was fetched of it.
     pub(crate) folder: PathBuf,
+    store: Store,
 }
 
 impl Remote {
     pub(crate) fn new(store: &Store, url: &str, at: Span) -> Self {
         let url = url.trim_end_matches('/').to_owned();
-        let folder = store.path().join("repositories").join(Digest::of(url.as_bytes()).hex());
-        Self { url, at, folder }
+        let folder = store.repositories().join(Digest::of(url.as_bytes()).hex());
+        Self { url, at, folder, store: store.clone() }
     }
 
     /// Where a file of the repository is. What has a meaning in a URL is written as `%XX`; a `%` is taken for such a one.
@@ -77,6 +79,16 @@ impl Remote {
 
     /// Fetches the metadata. What was there before is only replaced by what is signed, and when all of it is here.
     fn refresh(&self, http: &Downloads, keys: &Keys) -> Result<(), Wrong> {
+        // Two at once would mix their files.
+        let name = format!("repository {}", self.folder.file_name().unwrap_or_default().to_string_lossy());
+        let _lock = self.store.lock(&name).map_err(|error| {
+            let wrong = self.wrong(
+                "repository-fetch",
+                format!("{}: {error}", self.url),
+                "see that the store can be written to",
+            );
+            Wrong { category: Category::Environment, ..wrong }
+        })?;
         let new = self.folder.join(format!("repodata/new-{}", std::process::id()));
         let (index, signature) = (new.join("repomd.xml"), new.join("repomd.xml.asc"));
         let fetched = self.fetch_metadata(http, keys, &index, &signature).and_then(|()| {
@@ -122,7 +134,9 @@ impl Remote {
             self.wrong("repository-fetch", message, "tell who keeps the repository")
         })?;
         for (path, checksum) in files {
-            self.get(http, &path, &self.target(&path)?, sha256(checksum))?;
+            let target = self.target(&path)?;
+            self.get(http, &path, &target, sha256(checksum))?;
+            note_use(&target);
         }
         Ok(())
     }
@@ -180,7 +194,9 @@ impl Remotes<'_> {
             let Some((remote, _)) = of else { continue };
             let expected = sha256(package.checksum);
             let is_here = Sha256::of_file(&package.path).is_ok_and(|(found, _)| Some(found) == expected);
-            if !is_here {
+            if is_here {
+                note_use(&package.path);
+            } else {
                 wanted.push((remote, package, expected));
             }
         }
@@ -211,8 +227,17 @@ impl Remotes<'_> {
     }
 }
 
+/// Sets the time of a file that is used: what was not used for long is garbage. Where it cannot be set, the file only goes earlier.
+fn note_use(path: &Path) {
+    if let Ok(file) = std::fs::File::open(path) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
 fn was_fetched(remote: &Remote) -> Result<(), Wrong> {
     if remote.folder.join("repodata/repomd.xml").is_file() {
+        let files = std::fs::read_dir(remote.folder.join("repodata")).into_iter().flatten().flatten();
+        files.for_each(|file| note_use(&file.path()));
         return Ok(());
     }
     let message = format!("{} was never fetched, and the network is not to be used", remote.url);
