@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use bedplate_cas::{Batch, BlobKind, Digest, Store, StoreError};
-use bedplate_repo::{Entry, EntryKind, FileList, Finding, PackageHeaders, PayloadError, Problem, for_each_entry};
+use bedplate_repo::{Entry, EntryKind, FileList, Finding, PackageHeaders, PayloadError, Problem, visit_payload};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -42,7 +42,8 @@ pub fn unpack(store: &Store, files: &[impl AsRef<Path> + Sync]) -> Result<Vec<Pa
     if !findings.is_empty() {
         return Err(UnpackError::Packages(findings));
     }
-    batch.commit()?;
+    // The packages are there to unpack them again.
+    batch.commit_unsynced()?;
     for one in &unpacked {
         if let Some(text) = &one.document {
             store.set_document(DOCUMENTS, &document_name(one.package.headers()), text.as_bytes())?;
@@ -97,11 +98,14 @@ fn read_payload(batch: &Batch, path: &Path, files: &FileList) -> Result<Vec<Opti
         let Some(&number) = files.by_path.get(entry.path) else { return Ok(()) };
         match entry.kind {
             EntryKind::File { contents: reader, .. } => {
-                let there = expected.as_ref().and_then(|all| all[number]).filter(|digest| batch.has(digest));
-                contents[number] = Some(match there {
-                    // It is compared with its digest all the same.
-                    Some(digest) => digest,
-                    None => batch.put_reader_as(reader, BlobKind::of_mode(entry.permissions))?,
+                let kind = BlobKind::of_mode(entry.permissions);
+                contents[number] = Some(match expected.as_ref().and_then(|all| all[number]) {
+                    // It is compared with its digest while it is read.
+                    Some(digest) => {
+                        batch.put_known(digest, reader, kind)?;
+                        digest
+                    }
+                    None => batch.put_reader_as(reader, kind)?,
                 });
             }
             EntryKind::HardLink { to } => drop(files.by_path.get(to).map(|to| names.insert(number, *to))),
@@ -109,7 +113,7 @@ fn read_payload(batch: &Batch, path: &Path, files: &FileList) -> Result<Vec<Opti
         }
         Ok(())
     };
-    for_each_entry(path, visit).map_err(|error| match error {
+    visit_payload(path, visit).map_err(|error| match error {
         PayloadError::Visitor(error) => Failure::Store(error),
         PayloadError::Package(problems) => Failure::Package(problems),
     })?;

@@ -43,7 +43,7 @@ pub use headers::PackageHeaders;
 pub use listing::{FileList, ListedFile, ListedKind};
 pub use metadata::repomd::metadata_files;
 pub use package::{Changelog, PackageSize, PackageTime, RepositoryPackage, is_primary_path};
-pub use payload::{Entry, EntryKind, PayloadError, ReadPayload, for_each_entry};
+pub use payload::{Entry, EntryKind, PayloadError, ReadPayload, for_each_entry, visit_payload};
 pub use problem::{Finding, Findings, Problem};
 pub use query::{Capability, NamePattern, QueryError, Selection};
 pub use repository::{LoadOptions, Repository, VerifySignature, load, read_built, same_names};

@@ -133,6 +133,31 @@ pub fn for_each_entry<E>(
     path: &Path,
     visit: impl FnMut(Entry<'_>) -> Result<(), E>,
 ) -> Result<ReadPayload, PayloadError<E>> {
+    let (content, entries) = read(path, visit, Identity::Wanted)?;
+    Ok(ReadPayload { content, entries })
+}
+
+/// As [`for_each_entry`], but the content identity, which takes as long as the digest of the payload, is not computed.
+///
+/// # Errors
+/// All that is wrong with the package, or what the visitor returned.
+pub fn visit_payload<E>(path: &Path, visit: impl FnMut(Entry<'_>) -> Result<(), E>) -> Result<(), PayloadError<E>> {
+    read(path, visit, Identity::Unwanted).map(drop)
+}
+
+/// Whether the content identity is computed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Identity {
+    Wanted,
+    Unwanted,
+}
+
+/// The content identity (or zeros), and how many entries there were.
+fn read<E>(
+    path: &Path,
+    visit: impl FnMut(Entry<'_>) -> Result<(), E>,
+    identity: Identity,
+) -> Result<([u8; 32], usize), PayloadError<E>> {
     let package = |problem: Problem| PayloadError::Package(vec![problem]);
     let front = Front::open(path).map_err(package)?;
     let (signature, main) = front.parse().map_err(PayloadError::Package)?;
@@ -157,7 +182,7 @@ pub fn for_each_entry<E>(
 
     let sums = Sums {
         payload: Sha256::new().into(),
-        content: Sha256::new_with_prefix(front.header()).into(),
+        content: (identity == Identity::Wanted).then(|| Sha256::new_with_prefix(front.header()).into()),
         failed: Cell::new(None),
     };
     let mut packed = Summed { reader: front.payload(), sums: &sums };
@@ -181,13 +206,14 @@ pub fn for_each_entry<E>(
     if !problems.is_empty() {
         return Err(PayloadError::Package(problems));
     }
-    Ok(ReadPayload { content: sums.content.into_inner().finalize().into(), entries: walk.entries })
+    let content = sums.content.map(|content| content.into_inner().finalize().into()).unwrap_or_default();
+    Ok((content, walk.entries))
 }
 
 /// Digests of what went through.
 struct Sums {
     payload: RefCell<Sha256>,
-    content: RefCell<Sha256>,
+    content: Option<RefCell<Sha256>>,
     /// Why the file could not be read.
     failed: Cell<Option<io::Error>>,
 }
@@ -202,7 +228,9 @@ impl<R: Read> Read for Summed<'_, R> {
         match self.reader.read(buffer) {
             Ok(count) => {
                 self.sums.payload.borrow_mut().update(&buffer[..count]);
-                self.sums.content.borrow_mut().update(&buffer[..count]);
+                if let Some(content) = &self.sums.content {
+                    content.borrow_mut().update(&buffer[..count]);
+                }
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
