@@ -15,7 +15,7 @@ mod collect;
 mod mounts;
 mod systemd;
 
-use bedplate_cas::{Store, StoreError};
+use bedplate_cas::{ActionEntry, Output, Store, StoreError};
 use bedplate_diag::Category;
 use bedplate_tree::{FileTree, Kind, TreePath, TreePathError};
 
@@ -111,6 +111,12 @@ pub enum InitramfsError {
         /// Why.
         error: TreePathError,
     },
+    /// The store failed.
+    #[error("failed to keep the initramfs in the store")]
+    Store {
+        /// Why.
+        source: StoreError,
+    },
     /// The archive could not be written.
     #[error("failed to pack the initramfs")]
     Pack(#[from] std::io::Error),
@@ -127,7 +133,7 @@ impl InitramfsError {
         match self {
             Self::Missing(_) | Self::Elf { .. } | Self::Path { .. } => Category::Input,
             Self::Module(error) => error.category(),
-            Self::Read { source, .. } => source.category(),
+            Self::Read { source, .. } | Self::Store { source } => source.category(),
             Self::Pack(_) => Category::Environment,
         }
     }
@@ -167,7 +173,34 @@ pub fn initramfs(tree: &FileTree, store: &Store, request: &InitramfsRequest<'_>)
     if !missing.is_empty() {
         return Err(InitramfsError::Missing(missing));
     }
-    pack(&files, request.compression, modules)
+    packed(store, &files, request.compression, modules)
+}
+
+/// What the output of the action is called.
+const OUTPUT: &str = "initramfs";
+
+/// The initramfs out of the store, if one of the same files was packed before; else it is packed and kept.
+fn packed(
+    store: &Store,
+    files: &Collector<'_>,
+    compression: i32,
+    modules: Vec<String>,
+) -> Result<Initramfs, InitramfsError> {
+    let key = files.key(compression);
+    let failed = |source| InitramfsError::Store { source };
+    if let Some(entry) = store.action(&key).map_err(failed)?
+        && let Some(output) = entry.outputs.iter().find(|output| output.path == OUTPUT)
+        && let Some(unpacked) = entry.about["unpacked"].as_u64()
+    {
+        let bytes = store.read(&output.digest).map_err(failed)?;
+        return Ok(Initramfs { bytes, unpacked, files: files.sizes(), modules });
+    }
+    let (bytes, unpacked) = pack(files, compression)?;
+    let digest = store.put(&bytes).map_err(failed)?;
+    let output = Output { path: OUTPUT.to_owned(), digest, executable: false };
+    let entry = ActionEntry::assembled(vec![output], Vec::new(), serde_json::json!({ "unpacked": unpacked }));
+    store.record(&key, &entry).map_err(failed)?;
+    Ok(Initramfs { bytes, unpacked, files: files.sizes(), modules })
 }
 
 /// Folders that systemd mounts on, and what the kernel starts.
@@ -336,8 +369,8 @@ fn add_modules(
     Ok(names)
 }
 
-fn pack(files: &Collector<'_>, compression: i32, modules: Vec<String>) -> Result<Initramfs, InitramfsError> {
-    let mut sizes = Vec::new();
+/// The packed archive, and how many bytes it had before.
+fn pack(files: &Collector<'_>, compression: i32) -> Result<(Vec<u8>, u64), InitramfsError> {
     let encoder = zstd::Encoder::new(Vec::new(), compression)?;
     let mut archive = CpioWriter::new(encoder);
     for (path, node) in files.nodes.iter().filter(|(path, _)| !path.is_root()) {
@@ -354,14 +387,12 @@ fn pack(files: &Collector<'_>, compression: i32, modules: Vec<String>) -> Result
                         &stored
                     }
                 };
-                sizes.push((path.clone(), content.len() as u64));
                 archive.entry(name, CpioEntry::File { mode: *mode, content })?;
             }
         }
     }
     let (encoder, unpacked) = archive.finish()?;
-    let bytes = encoder.finish()?;
-    Ok(Initramfs { bytes, unpacked, files: sizes, modules })
+    Ok((encoder.finish()?, unpacked))
 }
 
 /// The symbolic link at a path, if it is one.

@@ -52,7 +52,41 @@ pub(super) struct Collector<'a> {
     features: &'a [&'a str],
 }
 
+impl Content {
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Stored(digest) => *digest,
+            Self::Made(bytes) => Digest::of(bytes),
+        }
+    }
+}
+
 impl<'a> Collector<'a> {
+    /// Names what was collected, and how it is packed.
+    pub(super) fn key(&self, compression: i32) -> Digest {
+        let mut text = format!("bedplate initramfs, format 1, zstd {compression}\n");
+        for (path, node) in &self.nodes {
+            // Paths and targets have no zeros.
+            let what = match node {
+                Node::Directory { mode } => format!("folder {mode:o}"),
+                Node::File { mode, content } => format!("file {mode:o} {}", content.digest()),
+                Node::Symlink { target } => format!("link {target}"),
+            };
+            text.push_str(&format!("{path}\0{what}\0\n"));
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// Path and size of each file, by path.
+    pub(super) fn sizes(&self) -> Vec<(TreePath, u64)> {
+        let size = |(path, node): (&TreePath, &Node)| match node {
+            Node::File { content: Content::Stored(digest), .. } => Some((path.clone(), digest.size)),
+            Node::File { content: Content::Made(bytes), .. } => Some((path.clone(), bytes.len() as u64)),
+            Node::Directory { .. } | Node::Symlink { .. } => None,
+        };
+        self.nodes.iter().filter_map(size).collect()
+    }
+
     pub(super) fn new(tree: &'a FileTree, store: &'a Store, features: &'a [&'a str]) -> Self {
         let nodes = BTreeMap::from([(TreePath::root(), Node::Directory { mode: 0o755 })]);
         let configured = Vec::new();
