@@ -195,15 +195,14 @@ pub fn select(
 
 /// Why nothing is an answer, at the places of the items that are a part of it.
 fn unsolvable(failure: Failure, wanted: &Wanted) -> SelectionError {
-    let text = failure.to_string();
-    let is_named = |item: &Item| text.contains(&format!("`{}` is asked for", item.text()));
-    let named: Vec<&(Item, Span)> = wanted.install.iter().filter(|(item, _)| is_named(item)).collect();
+    let items = failure.requested();
+    let named: Vec<&(Item, Span)> = wanted.install.iter().filter(|(item, _)| items.contains(&item.text())).collect();
     let mut places = named.into_iter();
     let (Some((_, span)), Category::Input) = (places.next(), failure.category()) else {
         return SelectionError::Unsolvable(failure);
     };
     let hint = "change `packages.install` or `packages.exclude`, or name a repository that has what is needed";
-    let mut diagnostic = Diagnostic::error("unsolvable-packages", text).at(*span).hint(hint);
+    let mut diagnostic = Diagnostic::error("unsolvable-packages", failure.to_string()).at(*span).hint(hint);
     for (item, span) in places {
         diagnostic = diagnostic.note(format!("and `{}`", item.text()), Some(*span));
     }

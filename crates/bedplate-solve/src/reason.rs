@@ -19,6 +19,21 @@ impl Failure {
         self.problems.iter().map(ToString::to_string).collect::<String>().trim_end().to_owned()
     }
 
+    /// The items of the request that take part, each once, in the order of the text.
+    pub fn requested(&self) -> Vec<&str> {
+        let mut open: Vec<&Reason> = self.problems.iter().rev().collect();
+        let mut items = Vec::new();
+        while let Some(reason) = open.pop() {
+            if let What::Requested { item } = &reason.what
+                && !items.contains(&item.as_str())
+            {
+                items.push(item.as_str());
+            }
+            open.extend(reason.because.iter().rev());
+        }
+        items
+    }
+
     /// Who can mend it: the request or the packages, so the input.
     pub fn category(&self) -> Category {
         Category::Input
