@@ -52,6 +52,18 @@ pub(crate) fn esp(
     name: &str,
 ) -> Result<(FileTree, BootFacts), ComposeError> {
     let kernel_version = kernel_version(tree, config)?;
+    let machine = match *config.architecture {
+        Architecture::X86_64 => EfiArchitecture::X64,
+        Architecture::Aarch64 => EfiArchitecture::Aa64,
+    };
+    let needed = |path: String, who: &str| -> Result<Vec<u8>, ComposeError> {
+        read(shop.store, tree, &path)?.ok_or_else(|| {
+            let message = format!("the image has no `{path}`");
+            let mistake = Diagnostic::error("nothing-to-boot", message).at(config.boot.kind.span);
+            ComposeError::Mistakes(vec![mistake.hint(format!("install {who}, or write `kind = \"none\"`"))])
+        })
+    };
+    let stub = needed(format!("{EFI}/linux{}.efi.stub", machine.name()), "the package with systemd's boot stub")?;
     let command_line = command_line(config, partitions)?;
     let WritableFolders { mounts, overlays, copies } = writable_folders(tree, config, partitions);
     let has_verity = partitions.iter().any(|one| one.root_hash.is_some());
@@ -67,18 +79,6 @@ pub(crate) fn esp(
         compression: COMPRESSION,
     };
     let packed = initramfs(tree, shop.store, &request)?;
-    let machine = match *config.architecture {
-        Architecture::X86_64 => EfiArchitecture::X64,
-        Architecture::Aarch64 => EfiArchitecture::Aa64,
-    };
-    let needed = |path: String, who: &str| -> Result<Vec<u8>, ComposeError> {
-        read(shop.store, tree, &path)?.ok_or_else(|| {
-            let message = format!("the image has no `{path}`");
-            let mistake = Diagnostic::error("nothing-to-boot", message).at(config.boot.kind.span);
-            ComposeError::Mistakes(vec![mistake.hint(format!("install {who}, or write `kind = \"none\"`"))])
-        })
-    };
-    let stub = needed(format!("{EFI}/linux{}.efi.stub", machine.name()), "the package with systemd's boot stub")?;
     let kernel = needed(format!("{MODULES}/{kernel_version}/vmlinuz"), "a kernel")?;
     let os_release = read(shop.store, tree, "/usr/lib/os-release")?.unwrap_or_default();
     let uki = build_uki(&UkiRequest {

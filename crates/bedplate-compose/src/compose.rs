@@ -99,6 +99,7 @@ pub(crate) struct Workshop<'a> {
     pub(crate) store: &'a Store,
     pub(crate) work: WorkFolder,
     pub(crate) epoch: i64,
+    /// Of the tools; of nothing if none are needed.
     pub(crate) tools_digest: Digest,
     pub(crate) verity_signer: Option<&'a dyn CertificateSigner>,
     tools: &'a Path,
@@ -152,7 +153,8 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
     let plans = config.storage.layout();
     let is_disk = !plans.is_empty() && request.formats.iter().any(|format| format.is_disk());
     let has_modules = tree.get("/usr/lib/modules").is_some();
-    let tools = (is_disk || has_modules).then(|| (request.seed)("images")).transpose()?;
+    let needs_tools = has_modules || is_disk && partitions::need_tools(&plans);
+    let tools = needs_tools.then(|| (request.seed)("images")).transpose()?;
     let found = steps.run(
         "customise",
         || change(&mut tree, request, sources, &provided, tools.as_ref()),
@@ -178,11 +180,12 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         partitions::add_mount_points(&mut tree, &plans, request.epoch)?;
         let identity = Identity::of(&tree, config);
         add_fstab(&mut tree, request, &identity)?;
-        if let (true, Some(tools)) = (is_disk, &tools) {
-            drive = Some(make_disk(request, &tree, &identity, tools, &steps)?);
+        if is_disk {
+            drive = Some(make_disk(request, &tree, &identity, tools.as_ref(), &steps)?);
             stop()?;
         }
     }
+    let list = tree.to_manifest();
     let manifest = Manifest {
         version: MANIFEST_VERSION,
         tool: request.tool.clone(),
@@ -193,13 +196,13 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         config: request.config_files.clone(),
         tools: tools.map(|tools| tools.packages).unwrap_or_default(),
         packages: manifest::packages(request.packages, &tree, request.built),
-        tree: tree_facts(&tree, request.packages),
+        tree: tree_facts(&tree, &list, request.packages),
         scripts: log.lines().filter(|line| !line.starts_with(' ')).map(str::to_owned).collect(),
         boot: drive.as_ref().and_then(|drive| drive.boot.clone()),
         partitions: drive.as_ref().map(|drive| drive.facts.clone()).unwrap_or_default(),
         outputs: Vec::new(),
     };
-    let (manifest, manifest_path) = output::write(request, &tree, drive.as_ref(), manifest, &steps)?;
+    let (manifest, manifest_path) = output::write(request, &tree, &list, drive.as_ref(), manifest, &steps)?;
     let (timings, seconds) = steps.finish();
     output::write_timings(&manifest_path, &timings, seconds)?;
     Ok(Composed { manifest, manifest_path, warnings, timings, seconds })
@@ -264,7 +267,7 @@ fn make_disk(
     request: &Request<'_>,
     tree: &FileTree,
     identity: &Identity,
-    tools: &Tools,
+    tools: Option<&Tools>,
     steps: &Steps<'_>,
 ) -> Result<Drive, ComposeError> {
     let config = request.config;
@@ -272,9 +275,10 @@ fn make_disk(
         store: request.store,
         work: request.store.work("compose")?,
         epoch: request.epoch,
-        tools_digest: tools.digest,
+        tools_digest: tools.map_or_else(|| Digest::of(&[]), |tools| tools.digest),
         verity_signer: request.verity_signer,
-        tools: &tools.root,
+        // Where no tools are needed, any folder will do.
+        tools: tools.map_or(request.store.path(), |tools| &tools.root),
         helper: request.helper,
         cancel: request.cancel,
     };
@@ -313,13 +317,14 @@ fn make_disk(
     Ok(Drive { disk, guid, facts: table, boot: facts, _work: shop.work })
 }
 
-fn tree_facts(tree: &FileTree, packages: &[Selected]) -> TreeFacts {
+/// `list` is the tree as text.
+fn tree_facts(tree: &FileTree, list: &str, packages: &[Selected]) -> TreeFacts {
     let names: BTreeSet<String> = packages.iter().map(|one| one.nevra.to_string()).collect();
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for (_, entry) in tree.iter().filter(|(_, entry)| !names.contains(&*entry.origin)) {
         *made.entry(entry.origin.to_string()).or_default() += 1;
     }
-    let sha256 = Digest::of(tree.to_manifest().as_bytes()).hex();
+    let sha256 = Digest::of(list.as_bytes()).hex();
     TreeFacts { sha256, entries: tree.len(), size: tree.size(), made }
 }
 

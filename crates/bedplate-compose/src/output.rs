@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bedplate_cas::Digest;
-use bedplate_disk::{Format, Packing, Target, WriteOptions, write_all};
+use bedplate_disk::{Format, Packing, Target, WriteOptions, Written, write_all};
 use bedplate_image_config::{ImageConfig, OutputFormat, Qcow2Compression};
 use bedplate_tree::FileTree;
 use rayon::prelude::*;
@@ -15,6 +15,9 @@ use crate::compose::{Drive, show};
 use crate::manifest::{Manifest, OutputFacts};
 use crate::step::Steps;
 use crate::{ComposeError, Request, Timing, container};
+
+/// How hard the list of files is packed: beyond this, more time is spent than bytes are saved.
+const LIST_LEVEL: i32 = 3;
 
 /// What the names of an image's files begin with.
 pub(crate) fn name_of(config: &ImageConfig) -> String {
@@ -60,10 +63,11 @@ fn file_name(name: &str, format: OutputFormat, config: &ImageConfig) -> String {
     }
 }
 
-/// Writes all forms, the list of files and the manifest, which comes last: where it is, the image is whole.
+/// Writes all forms, the list of files (`list` is the tree as text) and the manifest, which comes last: where it is, the image is whole.
 pub(crate) fn write(
     request: &Request<'_>,
     tree: &FileTree,
+    list: &str,
     drive: Option<&Drive>,
     mut manifest: Manifest,
     steps: &Steps<'_>,
@@ -86,18 +90,22 @@ pub(crate) fn write(
             targets.push((*format, Target { path, format: disk, packing }));
         }
     }
+    let mut written = vec![None; targets.len()];
     if let (Some(drive), false) = (drive, targets.is_empty()) {
         let all: Vec<Target> = targets.iter().map(|(_, target)| target.clone()).collect();
         let epoch = u64::try_from(request.epoch).unwrap_or_default();
         let options = WriteOptions { epoch, identity: drive.guid };
-        steps.run(
+        written = steps.run(
             "disk",
             || write_all(&drive.disk, &all, options),
-            |()| format!("{} as {}", show(drive.disk.size()), words(targets.iter().map(|(format, _)| format.word()))),
+            |_| format!("{} as {}", show(drive.disk.size()), words(targets.iter().map(|(format, _)| format.word()))),
         )?;
     }
-    let facts: Vec<Result<OutputFacts, ComposeError>> =
-        targets.par_iter().map(|(format, target)| file_facts(*format, &target.path)).collect();
+    let facts: Vec<Result<OutputFacts, ComposeError>> = targets
+        .par_iter()
+        .zip(written)
+        .map(|((format, target), written)| disk_facts(*format, &target.path, written))
+        .collect();
     for one in facts {
         manifest.outputs.push(one?);
     }
@@ -121,9 +129,9 @@ pub(crate) fn write(
             },
         });
     }
-    let list = folder.join(format!("{name}.files.zst"));
-    let packed = zstd::encode_all(tree.to_manifest().as_bytes(), 9).map_err(ComposeError::io("pack", &list))?;
-    replace(&list, &packed)?;
+    let list_path = folder.join(format!("{name}.files.zst"));
+    let packed = zstd::encode_all(list.as_bytes(), LIST_LEVEL).map_err(ComposeError::io("pack", &list_path))?;
+    replace(&list_path, &packed)?;
     let mut text = serde_json::to_string_pretty(&manifest).expect("texts and numbers are JSON");
     text.push('\n');
     replace(&manifest_path, text.as_bytes())?;
@@ -132,6 +140,14 @@ pub(crate) fn write(
 
 fn words<'a>(all: impl Iterator<Item = &'a str>) -> String {
     all.collect::<Vec<_>>().join(", ")
+}
+
+/// Of a file that was not hashed while it was written, it is hashed now.
+fn disk_facts(format: OutputFormat, path: &Path, written: Option<Written>) -> Result<OutputFacts, ComposeError> {
+    match written {
+        Some(Written { size, sha256 }) => Ok(facts(format, path, Digest { hash: sha256, size })),
+        None => file_facts(format, path),
+    }
 }
 
 fn file_facts(format: OutputFormat, path: &Path) -> Result<OutputFacts, ComposeError> {
@@ -146,9 +162,12 @@ fn file_facts(format: OutputFormat, path: &Path) -> Result<OutputFacts, ComposeE
         hasher.update(&buffer[..count]);
         size += count as u64;
     }
-    let hash = Digest { hash: hasher.finalize().into(), size };
+    Ok(facts(format, path, Digest { hash: hasher.finalize().into(), size }))
+}
+
+fn facts(format: OutputFormat, path: &Path, digest: Digest) -> OutputFacts {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(OutputFacts { format: format.word().to_owned(), file: name, size: Some(size), sha256: Some(hash.hex()) })
+    OutputFacts { format: format.word().to_owned(), file: name, size: Some(digest.size), sha256: Some(digest.hex()) }
 }
 
 /// Writes a small file as a whole.

@@ -7,26 +7,27 @@
 //! ```
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bedplate_cas::{Digest, Store};
 use bedplate_diag::{Diagnostic, Span};
 use bedplate_disk::{
-    Attributes, Disk, DiskSize, LayoutRequest, PartitionRequest, PartitionSize as DiskPartitionSize,
+    Attributes, Disk, DiskSize, Extent, LayoutRequest, PartitionRequest, PartitionSize as DiskPartitionSize,
     PartitionType as Type, RootHash, Source, Uuid, content_uuid, layout,
 };
 use bedplate_filesystem::{
-    ErofsCompression, ErofsOptions, Ext4Options, FilesystemError, FilesystemKind as Kind, Request, Size, VfatOptions,
-    XfsOptions, make,
+    Bytes, ErofsCompression, ErofsOptions, Ext4Options, FilesystemError, FilesystemKind as Kind, Image, Made, Piece,
+    Request, Size, VfatOptions, XfsOptions, make,
 };
 use bedplate_image_config::{
     Compression, DiskSize as WantedDiskSize, FilesystemKind, ImageConfig, PartitionSize, PartitionType,
-    PlannedPartition, Slack,
+    PlannedPartition, Slack, Verity,
 };
 use bedplate_tree::{Entry, FileTree, Kind as EntryKind, TreePath};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{Made, StepKey, cached};
+use crate::cache::{self, StepKey, cached};
 use crate::verity::protect;
 use crate::{ComposeError, Workshop};
 
@@ -35,8 +36,8 @@ use crate::{ComposeError, Workshop};
 pub(crate) struct Partition {
     pub(crate) plan: PlannedPartition,
     pub(crate) guid: Uuid,
-    /// Its bytes: a file of the store or of the work folder; none: zeros.
-    pub(crate) content: Option<PathBuf>,
+    /// Its bytes.
+    pub(crate) content: Content,
     /// The digest of the file system.
     pub(crate) digest: Option<Digest>,
     /// How many bytes that is.
@@ -48,13 +49,24 @@ pub(crate) struct Partition {
     pub(crate) signed_by: Option<String>,
 }
 
+/// Where the bytes of a partition are.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// Nowhere: zeros.
+    Zeros,
+    /// In a file of the store or of the work folder.
+    File(PathBuf),
+    /// A file system that is written only when the disk is: its files are taken out of the store then.
+    Image(Arc<Vec<Piece>>),
+}
+
 impl Partition {
     /// One with nothing in it.
     pub(crate) fn empty(plan: &PlannedPartition, guid: Uuid) -> Self {
         Self {
             plan: plan.clone(),
             guid,
-            content: None,
+            content: Content::Zeros,
             digest: None,
             length: 0,
             used: 0,
@@ -173,6 +185,11 @@ fn kind_of(plan: &PlannedPartition) -> Option<Kind> {
     })
 }
 
+/// Whether a file system is made by programs of others.
+pub(crate) fn need_tools(plans: &[PlannedPartition]) -> bool {
+    plans.iter().filter_map(kind_of).any(|kind| matches!(kind, Kind::Erofs(_) | Kind::Xfs(_)))
+}
+
 /// How large a file system is before the disk has a say.
 fn size_of(plan: &PlannedPartition, tree: &FileTree) -> Size {
     let slack = |slack: Slack| match slack {
@@ -235,9 +252,16 @@ fn data_partition(
         None => FileTree::new(),
     };
     let size = size_of(plan, &content);
+    // One that is protected is read to be hashed, and so has to be a file.
+    if *plan.verity == Verity::Off
+        && let Some(image) = image(shop, plan, kind, &content, size)?
+    {
+        let Made { size: length, used } = image.made;
+        return Ok(Some(Partition { content: Content::Image(Arc::new(image.pieces)), length, used, ..empty }));
+    }
     let made = filesystem(shop, plan, kind, &content, size)?;
     Ok(Some(Partition {
-        content: Some(made.path),
+        content: Content::File(made.path),
         digest: Some(made.digest),
         length: made.size,
         used: made.used,
@@ -255,7 +279,8 @@ pub(crate) fn esp_partition(
     let kind = Kind::Vfat(VfatOptions {});
     let made = filesystem(shop, plan, kind, tree, size_of(plan, tree))?;
     let empty = Partition::empty(plan, identity.uuid(&plan.label.to_string()));
-    Ok(Partition { content: Some(made.path), digest: Some(made.digest), length: made.size, used: made.used, ..empty })
+    let content = Content::File(made.path);
+    Ok(Partition { content, digest: Some(made.digest), length: made.size, used: made.used, ..empty })
 }
 
 /// A file system as a file.
@@ -266,6 +291,39 @@ pub(crate) struct MadeFilesystem {
     pub(crate) used: u64,
 }
 
+/// What a file system is called: names follow from its tree.
+struct Names {
+    /// Of the tree.
+    manifest: Digest,
+    label: String,
+    uuid: Uuid,
+}
+
+impl Names {
+    fn of(plan: &PlannedPartition, kind: Kind, tree: &FileTree) -> Self {
+        let manifest = Digest::of(tree.to_manifest().as_bytes());
+        let label = filesystem_label(kind, &plan.label.to_string());
+        let uuid = content_uuid(&[&manifest.hash, kind.name().as_bytes(), label.as_bytes()]);
+        Self { manifest, label, uuid }
+    }
+}
+
+/// A file system that can be worked out without writing it.
+fn image(
+    shop: &Workshop<'_>,
+    plan: &PlannedPartition,
+    kind: Kind,
+    tree: &FileTree,
+    size: Size,
+) -> Result<Option<Image>, ComposeError> {
+    if !matches!(kind, Kind::Ext4(_)) {
+        return Ok(None);
+    }
+    let Names { label, uuid, .. } = Names::of(plan, kind, tree);
+    let request = Request { tree, kind, label: &label, uuid: *uuid.as_bytes(), size, epoch: shop.epoch };
+    bedplate_filesystem::image(shop.store, &request).map_err(|error| at_partition(error, plan))
+}
+
 /// Makes a file system, or takes it out of the store if the same was made before.
 pub(crate) fn filesystem(
     shop: &Workshop<'_>,
@@ -274,16 +332,19 @@ pub(crate) fn filesystem(
     tree: &FileTree,
     size: Size,
 ) -> Result<MadeFilesystem, ComposeError> {
-    let manifest = Digest::of(tree.to_manifest().as_bytes());
-    let label = filesystem_label(kind, &plan.label.to_string());
-    let uuid = content_uuid(&[&manifest.hash, kind.name().as_bytes(), label.as_bytes()]);
-    let key = StepKey::new("file system", 1)
+    let Names { manifest, label, uuid } = Names::of(plan, kind, tree);
+    // Those that we write ourselves depend on no tools.
+    let tools = match kind {
+        Kind::Erofs(_) | Kind::Xfs(_) => shop.tools_digest.to_string(),
+        Kind::Ext4(_) | Kind::Vfat(_) => String::new(),
+    };
+    let key = StepKey::new("file system", 2)
         .with("tree", manifest)
         .with("kind", format!("{kind:?}"))
         .with("label", &label)
         .with("size", format!("{size:?}"))
         .with("epoch", shop.epoch)
-        .with("tools", shop.tools_digest);
+        .with("tools", tools);
     let mut was_there = true;
     let (made, _) = cached(shop.store, &key, &["image"], || {
         was_there = false;
@@ -292,7 +353,7 @@ pub(crate) fn filesystem(
         let made = make(&shop.filesystem_context(), &request, &file).map_err(|error| at_partition(error, plan))?;
         let digest = shop.store.take_file(&file)?;
         let facts = serde_json::json!({"size": made.size, "used": made.used});
-        Ok::<_, ComposeError>(Made { blobs: vec![("image", digest)], facts })
+        Ok::<_, ComposeError>(cache::Made { blobs: vec![("image", digest)], facts })
     })?;
     let digest = made.blob("image").ok_or(ComposeError::Cache)?;
     let number = |name: &str| made.facts[name].as_u64().ok_or(ComposeError::Cache);
@@ -402,9 +463,29 @@ pub(crate) fn disk(
         signed_by: one.signed_by.clone(),
     });
     let facts = facts.collect();
-    let contents =
-        partitions.iter().map(|one| one.content.clone().map(|path| Source::File { path, offset: 0 })).collect();
-    Ok((layout.disk(contents)?, facts, guid))
+    let contents = partitions.iter().map(|one| match &one.content {
+        Content::File(path) => Some(Source::File { path: path.clone(), offset: 0 }),
+        Content::Zeros | Content::Image(_) => None,
+    });
+    let mut disk = layout.disk(contents.collect())?;
+    for (one, place) in partitions.iter().zip(&layout.table.partitions) {
+        let Content::Image(pieces) = &one.content else { continue };
+        for piece in pieces.iter() {
+            disk.add(extent(piece, place.offset))?;
+        }
+    }
+    Ok((disk, facts, guid))
+}
+
+/// A piece of a file system, as a part of the disk.
+fn extent(piece: &Piece, start: u64) -> Extent {
+    let offset = start + piece.offset;
+    match &piece.bytes {
+        Bytes::Here(bytes) => Extent { offset, length: bytes.len() as u64, source: Source::Bytes(bytes.clone()) },
+        Bytes::File { path, offset: from, length } => {
+            Extent { offset, length: *length, source: Source::File { path: path.clone(), offset: *from } }
+        }
+    }
 }
 
 /// Bytes of a file of the tree, links followed.

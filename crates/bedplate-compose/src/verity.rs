@@ -5,7 +5,7 @@ use bedplate_disk::{RootHash, RootHashSignature, Salt, Uuid, VerityNames, Verity
 use bedplate_image_config::{PartitionType, PlannedPartition, Verity};
 use bedplate_sign::{CertificateSigner, Enclosed, MessageDigest, detached_pkcs7};
 
-use crate::partitions::{Identity, Partition};
+use crate::partitions::{Content, Identity, Partition};
 use crate::{ComposeError, Request, Workshop};
 
 /// The size of a signature partition, as systemd-repart makes it: the table of partitions is the same for every key.
@@ -70,12 +70,12 @@ fn hash_tree(
     plan: &PlannedPartition,
     data: &Partition,
 ) -> Result<(Partition, RootHash), ComposeError> {
-    let (Some(source), Some(digest)) = (&data.content, data.digest) else { return Err(ComposeError::Cache) };
+    let (Content::File(source), Some(digest)) = (&data.content, data.digest) else { return Err(ComposeError::Cache) };
     let request = VerityRequest { salt: Salt::of(&digest.hash), uuid: content_uuid(&[b"verity", &digest.hash]) };
     let target = shop.work.path().join(format!("verity-{}", plan.kind.word()));
     let verity = write_verity(source, &target, &request)?;
     let partition = Partition {
-        content: Some(target),
+        content: Content::File(target),
         length: verity.tree_size,
         used: verity.tree_size,
         ..Partition::empty(plan, Uuid::nil())
@@ -101,7 +101,7 @@ fn signature(
     let target = shop.work.path().join(format!("signature-{}", plan.kind.word()));
     std::fs::write(&target, &bytes).map_err(ComposeError::io("write", &target))?;
     Ok(Partition {
-        content: Some(target),
+        content: Content::File(target),
         length: bytes.len() as u64,
         used,
         // It has the form of a root hash.

@@ -33,7 +33,7 @@ fn main() {
     for (format, packing) in &kinds {
         let target = target(*format, *packing);
         let name = packing.map_or_else(|| format.to_string(), |packing| format!("{format}, {packing}"));
-        measure(&name, || write_all(&disk, std::slice::from_ref(&target), options).expect("it can be written"));
+        measure(&name, || drop(write_all(&disk, std::slice::from_ref(&target), options).expect("it can be written")));
         if let (Some(call), None) = (qemu(*format), packing) {
             measure(&format!("  qemu-img {call}"), || {
                 let status = Command::new("qemu-img")
@@ -46,7 +46,7 @@ fn main() {
         }
     }
     let all: Vec<Target> = Format::ALL.into_iter().map(|format| target(format, None)).collect();
-    measure("all six", || write_all(&disk, &all, options).expect("they can be written"));
+    measure("all six", || drop(write_all(&disk, &all, options).expect("they can be written")));
 }
 
 fn qemu(format: Format) -> Option<&'static str> {

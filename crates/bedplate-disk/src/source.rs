@@ -14,6 +14,8 @@ use crate::{Disk, DiskError, Extent, Source};
 pub(crate) const CHUNK: u64 = 2 << 20;
 /// The unit in which holes are looked for in what was read; also the size of a cluster of QCOW2.
 pub(crate) const PIECE: usize = 64 << 10;
+/// A file of which less is taken is not kept open, and not searched for holes.
+const SMALL: u64 = 64 << 20;
 
 /// Some bytes of a disk of which not all are zero.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
 enum Origin<'disk> {
     Bytes(&'disk [u8]),
     File { file: usize, offset: u64 },
+    SmallFile { path: &'disk Path, offset: u64 },
 }
 
 /// A part of the disk that may have data.
@@ -100,6 +103,19 @@ impl<'disk> OpenDisk<'disk> {
     }
 
     fn add_file(&mut self, extent: &Extent, path: &'disk Path, offset: u64) -> Result<(), DiskError> {
+        let needed = offset.saturating_add(extent.length);
+        let short = |found| DiskError::ShortFile { path: path.to_owned(), found, needed };
+        let start = extent.offset;
+        // A disk may have many small files, each of which is opened when it is read.
+        if extent.length < SMALL {
+            let found = std::fs::metadata(path).map_err(DiskError::io("read the size of", path))?.len();
+            if found < needed {
+                return Err(short(found));
+            }
+            let origin = Origin::SmallFile { path, offset };
+            self.parts.push(Part { start, end: start + extent.length, origin });
+            return Ok(());
+        }
         let number = match self.files.iter().position(|(other, _)| *other == path) {
             Some(number) => number,
             None => {
@@ -109,18 +125,22 @@ impl<'disk> OpenDisk<'disk> {
         };
         let file = &self.files[number].1;
         let found = file.metadata().map_err(DiskError::io("read the size of", path))?.len();
-        let needed = offset.saturating_add(extent.length);
         if found < needed {
-            return Err(DiskError::ShortFile { path: path.to_owned(), found, needed });
+            return Err(short(found));
         }
-        for (start, end) in data_of(file, offset, needed).map_err(DiskError::io("look for holes in", path))? {
+        for (data, end) in data_of(file, offset, needed).map_err(DiskError::io("look for holes in", path))? {
             self.parts.push(Part {
-                start: extent.offset + (start - offset),
-                end: extent.offset + (end - offset),
-                origin: Origin::File { file: number, offset: start },
+                start: start + (data - offset),
+                end: start + (end - offset),
+                origin: Origin::File { file: number, offset: data },
             });
         }
         Ok(())
+    }
+
+    /// How many bytes the disk has.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// The numbers of all chunks that may have data, in order.
@@ -160,6 +180,10 @@ impl<'disk> OpenDisk<'disk> {
                 Origin::Bytes(bytes) => target.copy_from_slice(&bytes[skip as usize..][..target.len()]),
                 Origin::File { file, offset } => {
                     let (path, file) = &self.files[file];
+                    file.read_exact_at(target, offset + skip).map_err(DiskError::io("read", path))?;
+                }
+                Origin::SmallFile { path, offset } => {
+                    let file = File::open(path).map_err(DiskError::io("open", path))?;
                     file.read_exact_at(target, offset + skip).map_err(DiskError::io("read", path))?;
                 }
             }

@@ -57,4 +57,8 @@ impl Sink for FixedWriter {
     fn finish(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.footer.to_bytes(), self.footer.size)
     }
+
+    fn tail(&self) -> Option<Vec<u8>> {
+        Some(self.footer.to_bytes().to_vec())
+    }
 }

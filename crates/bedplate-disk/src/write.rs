@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::new_file::{NewFile, folder_of, sync_folder};
@@ -40,6 +41,15 @@ pub struct WriteOptions {
     pub identity: Uuid,
 }
 
+/// A file that was written, as far as that is known without reading it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Its bytes.
+    pub size: u64,
+    /// SHA-256 of them.
+    pub sha256: [u8; 32],
+}
+
 /// What an image needs to know before its first byte.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
@@ -56,13 +66,19 @@ pub(crate) trait Sink: Send {
 
     /// Writes what can be written only when all chunks are known.
     fn finish(&mut self) -> io::Result<()>;
+
+    /// What follows on the bytes of the disk, if the file is just these: then it is hashed on the way.
+    fn tail(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
-/// Writes a disk to all targets. Nothing is at any of them before all are complete.
+/// Writes a disk to all targets. Nothing is at any of them before all are complete. Gives what is known of each file: those that are the
+/// bytes of the disk in their order (raw, VHD of fixed size) are hashed while they are written.
 ///
 /// # Errors
 /// If a format does not suit the disk, or what the system refuses; the targets are then as they were before.
-pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Result<(), DiskError> {
+pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Result<Vec<Option<Written>>, DiskError> {
     for (number, target) in targets.iter().enumerate() {
         check(disk, target)?;
         if targets[..number].iter().any(|other| other.path == target.path) {
@@ -81,36 +97,75 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
         sinks.push((target.path.as_path(), sink));
     }
 
-    fill(&open, &mut sinks)?;
+    let hashed = fill(&open, &mut sinks)?;
+    let written = sinks.iter().map(|(_, sink)| {
+        let tail = sink.tail()?;
+        let sha256 = hashed.clone()?.chain_update(&tail).finalize().into();
+        Some(Written { size: disk.size() + tail.len() as u64, sha256 })
+    });
+    let written = written.collect();
     drop(sinks);
     // On the disk of the machine before any has its name.
     files.par_iter().try_for_each(NewFile::sync)?;
     files.into_iter().try_for_each(NewFile::persist)?;
     let folders: BTreeSet<&Path> = targets.iter().map(|target| folder_of(&target.path)).collect();
-    folders.into_iter().try_for_each(sync_folder)
+    folders.into_iter().try_for_each(sync_folder)?;
+    Ok(written)
 }
 
-/// Gives all sinks the data of a disk, from one reading.
-fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<(), DiskError> {
+/// The bytes of a disk, hashed in their order.
+struct Linear {
+    hasher: Sha256,
+    /// How many were hashed.
+    at: u64,
+}
+
+impl Linear {
+    fn update(&mut self, chunks: &[Chunk]) {
+        for chunk in chunks {
+            self.skip_to(chunk.offset());
+            self.hasher.update(&chunk.bytes);
+            self.at += chunk.bytes.len() as u64;
+        }
+    }
+
+    /// What lies between is zero.
+    fn skip_to(&mut self, offset: u64) {
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        while self.at < offset {
+            // It fits: it is not more than the zeros are.
+            let count = (offset - self.at).min(ZEROS.len() as u64) as usize;
+            self.hasher.update(&ZEROS[..count]);
+            self.at += count as u64;
+        }
+    }
+}
+
+/// Gives all sinks the data of a disk, from one reading. Gives what its bytes hash to, if a sink wants that.
+fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<Option<Sha256>, DiskError> {
+    let is_hashed = sinks.iter().any(|(_, sink)| sink.tail().is_some());
+    let mut linear = is_hashed.then(|| Linear { hasher: Sha256::new(), at: 0 });
     let mut chunks = open.chunks();
     let mut pool: Vec<Vec<u8>> = Vec::new();
     let mut batch = read_batch(open, &mut chunks, &mut pool)?;
     while !batch.is_empty() {
         let mut buffers = std::mem::take(&mut pool);
-        let (written, next) = rayon::join(
-            || {
-                sinks
-                    .par_iter_mut()
-                    .try_for_each(|(path, sink)| sink.write(&batch).map_err(DiskError::io("write", path)))
-            },
-            || read_batch(open, &mut chunks, &mut buffers),
-        );
+        let write = || {
+            sinks.par_iter_mut().try_for_each(|(path, sink)| sink.write(&batch).map_err(DiskError::io("write", path)))
+        };
+        let hash = || linear.iter_mut().for_each(|linear| linear.update(&batch));
+        let read = || read_batch(open, &mut chunks, &mut buffers);
+        let (((), written), next) = rayon::join(|| rayon::join(hash, write), read);
         written?;
         pool = buffers;
         let done = std::mem::replace(&mut batch, next?);
         pool.extend(done.into_iter().map(|chunk| chunk.bytes));
     }
-    sinks.par_iter_mut().try_for_each(|(path, sink)| sink.finish().map_err(DiskError::io("write", path)))
+    sinks.par_iter_mut().try_for_each(|(path, sink)| sink.finish().map_err(DiskError::io("write", path)))?;
+    Ok(linear.map(|mut linear| {
+        linear.skip_to(open.size());
+        linear.hasher
+    }))
 }
 
 /// The next chunks with data. None only at the end of the disk.

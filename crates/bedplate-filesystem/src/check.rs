@@ -1,18 +1,15 @@
 //! What a file system cannot hold of a tree, found before any work.
 
-use bedplate_tree::{Entry, FileTree, Kind, TreePath};
+use bedplate_tree::{Entry, FileTree, Kind};
 
 use crate::error::Unsupported;
-use crate::{FilesystemError, FilesystemKind, vfat, xfs};
+use crate::{FilesystemError, FilesystemKind, ext4, vfat, xfs};
 
 /// The longest name of a file in all of them, in bytes.
 const NAME: usize = 255;
 
 /// The longest target of a symbolic link, in bytes: the kernel takes a page, with a zero at its end.
 const TARGET: usize = 4095;
-
-/// Bytes of extended attributes that ext4 has room for in the one block that a file has for them.
-const EXT4_ATTRIBUTES: usize = 4096 - 32 - 4;
 
 /// Refuses a label or a tree that the file system cannot hold.
 pub(crate) fn check(kind: FilesystemKind, tree: &FileTree, label: &str) -> Result<(), FilesystemError> {
@@ -25,7 +22,7 @@ pub(crate) fn check(kind: FilesystemKind, tree: &FileTree, label: &str) -> Resul
         }
         match kind {
             FilesystemKind::Vfat(_) => check_vfat(entry, &mut cannot),
-            _ => check_unix(kind, path, entry, &mut cannot),
+            _ => check_unix(kind, entry, &mut cannot),
         }
         // The root of a vfat has no time.
         let (first, last) = times(kind);
@@ -67,7 +64,7 @@ fn check_label(kind: FilesystemKind, label: &str) -> Result<(), FilesystemError>
     }
 }
 
-fn check_unix(kind: FilesystemKind, path: &TreePath, entry: &Entry, cannot: &mut dyn FnMut(String)) {
+fn check_unix(kind: FilesystemKind, entry: &Entry, cannot: &mut dyn FnMut(String)) {
     match &entry.kind {
         Kind::Symlink(target) if target.len() > TARGET => {
             cannot(format!("a link's target of {} bytes, more than {TARGET}", target.len()));
@@ -97,16 +94,8 @@ fn check_unix(kind: FilesystemKind, path: &TreePath, entry: &Entry, cannot: &mut
     }
     match kind {
         FilesystemKind::Ext4(_) => {
-            let bytes: usize = entry.xattrs.iter().map(|(name, value)| 16 + name.len() + 3 + value.len() + 3).sum();
-            if bytes > EXT4_ATTRIBUTES {
-                cannot(format!("{bytes} bytes of extended attributes, more than {EXT4_ATTRIBUTES}"));
-            }
-            // They are named to debugfs, which cannot take these in names.
-            if crate::ext4::needs_repair(entry) && path.as_str().contains(['"', '\n', '\r']) {
-                cannot(
-                    "extended attributes or a time before 1970 or after 2037 with `\"` or a new line in its path"
-                        .to_owned(),
-                );
+            if let Err(bytes) = ext4::attributes_fit(&entry.xattrs) {
+                cannot(format!("{bytes} bytes of extended attributes more than there is room for"));
             }
         }
         FilesystemKind::Erofs(_) => {

@@ -1,213 +1,146 @@
-//! ext4, by mke2fs from an archive, and debugfs for what mke2fs leaves out of one.
+//! ext4, written here: everything that lies in it, worked out from the tree, with contents where they are in the store.
 //!
-//! mke2fs 1.47 takes owners, modes, links, devices and `security.capability` from an archive, and drops other extended attributes
-//! and times before 1970 or after 2037. debugfs writes these afterwards, by path.
+//! ```text
+//! tree ─▶ inodes, names, contents ─▶ groups of a size ─▶ blocks of each file ─▶ tables ─▶ pieces
+//!                                        ▲ too small: larger │
+//!                                        └───────────────────┘
+//! ```
+//!
+//! The format is described in Linux, Documentation/filesystems/ext4; what e2fsck (lib/e2fsck/pass1.c) accepts decides.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
+mod attributes;
+mod contents;
+mod crc32c;
+mod directory;
+mod extents;
+mod fields;
+mod groups;
+mod inode;
+mod nodes;
+mod superblock;
+mod tables;
 
-use bedplate_tree::{CAPABILITY_ATTRIBUTE, Entry, Kind};
+use bedplate_cas::Store;
+use bedplate_tree::Xattrs;
 
-use crate::ext4_size::{BLOCK, Needs, journal_blocks, smallest};
-use crate::sandboxed::{IMAGE, TREE, Workshop, quoted, uuid_text};
-use crate::{Ext4Options, FilesystemError, Made, Request, Size};
+use crc32c::crc32c;
+use groups::Groups;
+use nodes::Nodes;
+use tables::Layout;
 
-/// Read instead of the one of the tools, so that another version of them cannot change what a file system has.
-const CONFIG: &str = "\
-[defaults]
-	base_features = sparse_super,large_file,filetype,dir_index,ext_attr
-	default_mntopts = acl,user_xattr
-	enable_periodic_fsck = 0
-	blocksize = 4096
-	inode_size = 256
-	inode_ratio = 16384
-[fs_types]
-	ext4 = {
-		features = extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
-	}
-";
+use crate::sandboxed::Workshop;
+use crate::{Ext4Options, FilesystemError, Image, Made, Request, Size};
+
+/// Bytes of a block.
+pub(crate) const BLOCK: u64 = 4096;
+/// Inodes in a block.
+const INODES_IN_BLOCK: u64 = BLOCK / inode::INODE as u64;
+
+const ROOT_INODE: u32 = 2;
+const RESIZE_INODE: u32 = 7;
+const JOURNAL_INODE: u32 = 8;
+/// The first that is not the file system's own: `lost+found`.
+const FIRST_INODE: u32 = 11;
 
 /// Bytes for each inode of a fixed size, as mke2fs has it by default.
 const INODE_RATIO: u64 = 16384;
-
 /// Inodes that are free in the smallest file system.
 const SPARE_INODES: u64 = 64;
 
-/// How often a smallest size is tried before the failure is taken for another one.
-const ATTEMPTS: usize = 6;
+/// Inodes are counted in 32 bits, and so are the blocks of a file.
+const MOST_BLOCKS: u64 = 1 << 48;
 
-/// Whether mke2fs drops something of an entry, so that debugfs has to write it.
-pub(crate) fn needs_repair(entry: &Entry) -> bool {
-    let is_link = matches!(entry.kind, Kind::HardLink(_));
-    !is_link && (has_odd_time(entry) || entry.xattrs.keys().any(|name| name != CAPABILITY_ATTRIBUTE))
+/// Works the file system out.
+pub(crate) fn image(store: &Store, request: &Request<'_>, options: Ext4Options) -> Result<Image, FilesystemError> {
+    let seed = crc32c(!0, &request.uuid);
+    let nodes = Nodes::of(store, request, seed)?;
+    let layout = match request.size {
+        Size::Minimal { slack } => minimal(&nodes, slack.div_ceil(BLOCK), options)?,
+        Size::Fixed(size) => fixed(&nodes, size, options)?,
+    };
+    let size = match request.size {
+        Size::Fixed(size) => size,
+        Size::Minimal { .. } => layout.groups.blocks * BLOCK,
+    };
+    let made = Made { size, used: (layout.groups.blocks - layout.free()) * BLOCK };
+    Ok(Image { made, pieces: layout.pieces(request) })
 }
 
-fn has_odd_time(entry: &Entry) -> bool {
-    !(0..=i64::from(i32::MAX)).contains(&entry.mtime)
-}
-
-/// Makes the image.
-pub(crate) fn make(shop: &Workshop<'_>, request: &Request<'_>, options: Ext4Options) -> Result<Made, FilesystemError> {
-    let image = Image { shop, request, options, needs: Needs::of(request.tree), repair: repair(shop, request)? };
-    shop.put("mke2fs.conf", CONFIG)?;
-    match request.size {
-        Size::Minimal { slack } => image.make_minimal(slack.div_ceil(BLOCK)),
-        Size::Fixed(size) => image.make_fixed(size),
-    }
-}
-
-/// The script for debugfs; none if there is nothing to repair. Values are in files, each once.
-fn repair(shop: &Workshop<'_>, request: &Request<'_>) -> Result<Option<String>, FilesystemError> {
-    let mut script = String::new();
-    let mut values: BTreeMap<&[u8], String> = BTreeMap::new();
-    for (path, entry) in request.tree.iter().filter(|(_, entry)| needs_repair(entry)) {
-        for (name, value) in entry.xattrs.iter().filter(|(name, _)| *name != CAPABILITY_ATTRIBUTE) {
-            let file = match values.get(value.as_slice()) {
-                Some(file) => file.clone(),
-                None => {
-                    let file = shop.put(&format!("value-{}", values.len()), value)?;
-                    values.insert(value, file.clone());
-                    file
-                }
-            };
-            let _ = writeln!(script, "ea_set -f {file} \"{path}\" {name}");
-        }
-        if has_odd_time(entry) {
-            let _ = writeln!(script, "set_inode_field \"{path}\" mtime @{}", entry.mtime);
-        }
-    }
-    if script.is_empty() { Ok(None) } else { shop.put("repair", script).map(Some) }
-}
-
-/// An image to be tried in several sizes.
-struct Image<'a> {
-    shop: &'a Workshop<'a>,
-    request: &'a Request<'a>,
+/// Writes it to a file.
+pub(crate) fn make(
+    shop: &Workshop<'_>,
+    store: &Store,
+    request: &Request<'_>,
     options: Ext4Options,
-    needs: Needs,
-    repair: Option<String>,
+) -> Result<Made, FilesystemError> {
+    let image = image(store, request, options)?;
+    shop.clear_image(image.made.size)?;
+    image.write(&shop.image())?;
+    Ok(image.made)
 }
 
-impl Image<'_> {
-    fn make_fixed(&self, size: u64) -> Result<Made, FilesystemError> {
-        let too_small = |needed| FilesystemError::TooSmall { kind: "ext4", size, needed };
-        let blocks = size / BLOCK;
-        if blocks < smallest(self.options) {
-            return Err(too_small(self.make_minimal(0)?.size));
-        }
-        let most = self.needs.inodes + SPARE_INODES;
-        let many = most.max(size / INODE_RATIO);
-        let failure = match self.run(blocks, many) {
-            Err(error @ FilesystemError::Tool { .. }) => error,
-            other => return other.map(|space| space.made(size)),
-        };
-        // Perhaps it fits with fewer inodes.
-        if many > most
-            && let Ok(space) = self.run(blocks, most)
-        {
-            return Ok(space.made(size));
-        }
-        let needed = self.make_minimal(0)?.size;
-        Err(if needed > size { too_small(needed) } else { failure })
-    }
+/// Whether all attributes of a file have room in the one block that it has for them.
+pub(crate) fn attributes_fit(xattrs: &Xattrs) -> Result<(), usize> {
+    let (room, most) = (attributes::room(xattrs), BLOCK as usize - 32);
+    if room > most { Err(room - most) } else { Ok(()) }
+}
 
-    fn make_minimal(&self, slack: u64) -> Result<Made, FilesystemError> {
-        let inodes = self.needs.inodes + SPARE_INODES + slack * BLOCK / INODE_RATIO;
-        let mut blocks = self.needs.blocks(inodes, slack, self.options);
-        let mut may_shrink = true;
-        for attempt in 1.. {
-            match self.run(blocks, inodes) {
-                Ok(space) => {
-                    // Holes in files are not counted before.
-                    let waste = space.free.saturating_sub(slack);
-                    let fewer = (space.blocks - waste).max(smallest(self.options));
-                    if may_shrink && blocks - fewer.min(blocks) > (blocks / 64).max(128) {
-                        may_shrink = false;
-                        blocks = fewer;
-                        continue;
-                    }
-                    return Ok(space.made(space.blocks * BLOCK));
-                }
-                Err(FilesystemError::Tool { .. }) if attempt < ATTEMPTS => {
-                    may_shrink = false;
-                    blocks += (blocks / 64).max(64);
-                }
-                Err(error) => return Err(error),
+fn fixed<'a>(nodes: &'a Nodes<'a>, size: u64, options: Ext4Options) -> Result<Layout<'a>, FilesystemError> {
+    let blocks = size / BLOCK;
+    if blocks > MOST_BLOCKS {
+        let why = format!("the largest has {} bytes", MOST_BLOCKS * BLOCK);
+        return Err(FilesystemError::BadSize { kind: "ext4", size, why });
+    }
+    let least = nodes.inodes() + SPARE_INODES;
+    if blocks >= smallest(options) {
+        // As many inodes as usual, or fewer if it fits only then.
+        for inodes in [least.max(size / INODE_RATIO).min(u64::from(u32::MAX)), least] {
+            let layout = Layout::new(nodes, blocks, inodes, options);
+            if layout.lacks(0) == 0 {
+                return Ok(layout);
             }
         }
-        unreachable!("the last attempt is given back")
     }
+    let needed = minimal(nodes, 0, options)?.groups.blocks * BLOCK;
+    Err(FilesystemError::TooSmall { kind: "ext4", size, needed: needed.max(size + BLOCK) })
+}
 
-    /// Makes a file system of so many blocks and inodes.
-    fn run(&self, blocks: u64, inodes: u64) -> Result<Space, FilesystemError> {
-        let (shop, request) = (self.shop, self.request);
-        shop.clear_image(blocks * BLOCK)?;
-        let uuid = uuid_text(&request.uuid);
-        let mut features = String::new();
-        if self.options.growable {
-            features.push_str(" -O resize_inode");
+fn minimal<'a>(nodes: &'a Nodes<'a>, slack: u64, options: Ext4Options) -> Result<Layout<'a>, FilesystemError> {
+    let inodes = nodes.inodes() + SPARE_INODES + slack * BLOCK / INODE_RATIO;
+    let mut blocks = smallest(options).max(nodes.least_blocks() + slack);
+    loop {
+        blocks = Groups::whole(blocks, inodes, options);
+        if blocks > MOST_BLOCKS {
+            let why = format!("the largest has {} bytes", MOST_BLOCKS * BLOCK);
+            return Err(FilesystemError::BadSize { kind: "ext4", size: blocks * BLOCK, why });
         }
-        match journal_blocks(blocks, self.options) {
-            0 => {}
-            journal => {
-                let _ = write!(features, " -O has_journal -J size={}", (journal * BLOCK) >> 20);
-            }
+        let layout = Layout::new(nodes, blocks, inodes, options);
+        match layout.lacks(slack) {
+            0 => return Ok(layout),
+            // Tables grow with it, so that the next try may lack a little.
+            lacks => blocks += lacks,
         }
-        if !request.label.is_empty() {
-            let _ = write!(features, " -L {}", quoted(request.label));
-        }
-        let mut script = format!(
-            "mke2fs -q -F -t ext4 -T default -b {BLOCK} -U {uuid} -m 0 -N {inodes}{features} \
-             -E hash_seed={uuid},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0 \
-             -d - {IMAGE} {blocks} < {TREE}"
-        );
-        if let Some(repair) = &self.repair {
-            let _ = write!(script, "\ndebugfs -w -f {repair} {IMAGE} 2>&1");
-        }
-        let lines = shop.run(&script, Some(request.tree), &[])?;
-        // debugfs says its name before each command, and exits with 0 whatever becomes of them. mke2fs says nothing if it does all
-        // that it is asked for; it leaves a journal out that there is no room for, and exits with 0.
-        let complaints: Vec<String> =
-            lines.into_iter().filter(|line| !line.is_empty() && !line.starts_with("debugfs")).collect();
-        if !complaints.is_empty() {
-            return Err(FilesystemError::Incomplete { command: script, output: complaints });
-        }
-        self.space(blocks)
-    }
-
-    /// What the superblock says.
-    fn space(&self, asked: u64) -> Result<Space, FilesystemError> {
-        let image = self.shop.image();
-        let mut superblock = [0; 1024];
-        let file = File::open(&image).map_err(FilesystemError::io("open", &image))?;
-        file.read_exact_at(&mut superblock, 1024).map_err(FilesystemError::io("read", &image))?;
-        // linux/fs/ext4/ext4.h, struct ext4_super_block: the lower and the upper halves.
-        let number = |at: usize| u64::from(u32::from_le_bytes([0, 1, 2, 3].map(|byte| superblock[at + byte])));
-        let blocks = number(0x4) | number(0x150) << 32;
-        let free = number(0xc) | number(0x158) << 32;
-        // A last group that is too small for its tables is left out.
-        if blocks < asked {
-            let size = blocks * BLOCK;
-            let file = File::options().write(true).open(&image).map_err(FilesystemError::io("open", &image))?;
-            if matches!(self.request.size, Size::Minimal { .. }) {
-                file.set_len(size).map_err(FilesystemError::io("shorten", &image))?;
-            }
-        }
-        Ok(Space { blocks, free })
     }
 }
 
-/// The room in a file system, in blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Space {
-    blocks: u64,
-    free: u64,
+/// Blocks of the smallest file system that there is. Half of it may be a journal, and the smallest journal has 1024 blocks.
+fn smallest(options: Ext4Options) -> u64 {
+    if options.journal { 2112 } else { 64 }
 }
 
-impl Space {
-    fn made(self, size: u64) -> Made {
-        Made { size, used: (self.blocks - self.free) * BLOCK }
+/// Blocks of a journal, by the size of the file system, as mke2fs has it; 0 for none.
+fn journal_blocks(blocks: u64, options: Ext4Options) -> u64 {
+    match blocks {
+        _ if !options.journal => 0,
+        0..0x8000 => 1024,
+        0x8000..0x4_0000 => 4096,
+        0x4_0000..0x8_0000 => 8192,
+        0x8_0000..0x40_0000 => 16384,
+        _ => 32768,
     }
+}
+
+/// Where checksums of what belongs to an inode begin. Its generation is 0.
+fn inode_seed(seed: u32, inode: u32) -> u32 {
+    crc32c(crc32c(seed, &inode.to_le_bytes()), &[0; 4])
 }

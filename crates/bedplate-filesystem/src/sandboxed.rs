@@ -37,17 +37,16 @@ pub(crate) struct Workshop<'a> {
     context: &'a Context<'a>,
     folder: TempDir,
     scratch: WorkFolder,
-    epoch: i64,
 }
 
 impl<'a> Workshop<'a> {
     /// Makes one beside the target.
-    pub(crate) fn new(context: &'a Context<'a>, target: &Path, epoch: i64) -> Result<Self, FilesystemError> {
+    pub(crate) fn new(context: &'a Context<'a>, target: &Path) -> Result<Self, FilesystemError> {
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let made = tempfile::Builder::new().prefix(".bedplate-").tempdir_in(folder);
         let folder = made.map_err(FilesystemError::io("make a folder in", folder))?;
         let scratch = context.store.work("filesystem")?;
-        let shop = Self { context, folder, scratch, epoch };
+        let shop = Self { context, folder, scratch };
         let io = shop.io();
         fs::create_dir(&io).and_then(|()| open_up(&io, 0o755)).map_err(FilesystemError::io("make", &io))?;
         Ok(shop)
@@ -86,14 +85,11 @@ impl<'a> Workshop<'a> {
     ) -> Result<Vec<String>, FilesystemError> {
         let mut binds = binds.to_vec();
         binds.push(Bind { source: self.io(), target: "/build/io".into(), writable: true });
-        let epoch = self.epoch.to_string();
         let env = [
             ("PATH", "/usr/sbin:/usr/bin"),
             ("LC_ALL", "C.UTF-8"),
             ("TZ", "UTC"),
-            // Not SOURCE_DATE_EPOCH: with that, mkfs.erofs and mke2fs change later times of files to it.
-            ("E2FSPROGS_FAKE_TIME", epoch.as_str()),
-            ("MKE2FS_CONFIG", "/build/io/mke2fs.conf"),
+            // No SOURCE_DATE_EPOCH: with that, mkfs.erofs changes later times of files to it.
         ];
         let job = Job {
             layers: vec![self.context.tools.to_owned()],
