@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use bedplate_sign::{FileKey, sign_detached};
 
 use crate::build_user::copy;
 use crate::build_world::{World, spec, world_with_its_own_store};
+use crate::image_build::test_image;
 use crate::support::Answer;
 
 /// The packages of the tests, from which every config here takes.
@@ -247,19 +249,52 @@ fn a_script_that_fails_says_what_it_said() {
     wrote_nothing(&world, "a script that tries the network");
 }
 
-#[test]
-fn packages_without_a_signature_of_their_repository_are_refused_together() {
-    let world = packages();
-    let other = world.env.run(&["key", "create", "--key", "other.key"]).exits(0);
-    drop(other);
-    world.env.run(&["repo", "sign", "--key", "other.key", "--replace", "out/repository/os"]).exits(0);
-    // The metadata are those of these files, and by the key of the repository.
+/// Makes the metadata those of the package files that are there, signed by the key of the repository.
+fn describe_again(world: &World) {
     world.env.run(&["repo", "create", "out/repository/os"]).exits(0);
     let repository = world.env.path().join("out/repository/os/repodata");
     let key = FileKey::load(&world.env.path().join("key.asc")).unwrap();
     let text = fs::read(repository.join("repomd.xml")).unwrap();
     let signature = sign_detached(&key, &text, SystemTime::now()).unwrap();
     fs::write(repository.join("repomd.xml.asc"), signature).unwrap();
+}
+
+#[test]
+fn a_package_without_any_signature_is_refused() {
+    let world = packages();
+    let text = spec("plain", "", "true", "echo other > %{buildroot}/usr/share/plain/file", "");
+    world.env.write("plain.spec", text);
+    let folder = |name: &str| format!("_{name}dir {}/{name}", world.env.path().display());
+    let done = Command::new("rpmbuild")
+        .args(["-bb", "--quiet", "--define", &folder("top"), "--define", &folder("rpm"), "plain.spec"])
+        .current_dir(world.env.path())
+        .output()
+        .expect("rpmbuild is there: toolkit/host-setup installs it");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let unsigned = package(&world.env.path().join("rpm"), "plain-");
+    fs::copy(unsigned, package(&world.env.path().join("out/repository/os"), "plain-")).unwrap();
+    describe_again(&world);
+    let answer = compose(&world, &(install("\"plain\"") + TAR), &FROM).exits(2).says("package-unsigned");
+    drop(answer.says("plain-1.0-1"));
+    wrote_nothing(&world, "a package without a signature");
+}
+
+#[test]
+fn what_boots_an_image_has_to_be_in_its_packages() {
+    let world = test_image();
+    let config = install("\"filesystem\", \"test-kernel\"") + &disk("", "filesystem = \"ext4\"", "uki");
+    let answer = compose(&world, &config, &FROM).exits(2).says("nothing-to-boot");
+    drop(answer.says("linuxx64.efi.stub").says("node.toml:").says("install the package with systemd's boot stub"));
+    wrote_nothing(&world, "no boot stub");
+}
+
+#[test]
+fn packages_without_a_signature_of_their_repository_are_refused_together() {
+    let world = packages();
+    let other = world.env.run(&["key", "create", "--key", "other.key"]).exits(0);
+    drop(other);
+    world.env.run(&["repo", "sign", "--key", "other.key", "--replace", "out/repository/os"]).exits(0);
+    describe_again(&world);
     let answer = compose(&world, &(install("\"needy\"") + TAR), &FROM).exits(2).says("bad-package-signature");
     assert!(answer.stderr.contains("needy-1.0-1") && answer.stderr.contains("plain-1.0-1"), "{}", answer.stderr);
     wrote_nothing(&world, "packages of another key");
