@@ -28,7 +28,7 @@ pub(crate) fn run(command: SourceCommand, ui: &Ui) -> Result<Outcome, Failure> {
 }
 
 /// Suites of Debian that files are looked for in.
-const SUITES: [&str; 2] = ["trixie", "sid"];
+const SUITES: [&str; 3] = ["trixie", "sid", "bookworm"];
 
 /// The host's apt, with a state of its own in the store.
 fn apt(store: &Store) -> Result<Apt, Failure> {
