@@ -62,11 +62,7 @@ const BUFFER: usize = 128 << 10;
 pub fn append_to_files(input: &Path, output: &Path, tails: &BTreeMap<String, Vec<u8>>) -> Result<(), Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     let front = Front::open(input).map_err(one)?;
-    let (signature, main) = front.parse()?;
-    if !front.check_header(&signature) {
-        return Err(one(Problem::NoDigest));
-    }
-    front.check_size(front.size, &signature, &main);
+    let (signature, main) = front.parse_to_rewrite()?;
     let listing = FileList::read(&main);
     let mut changes = Changes::new(&listing);
     for (path, tail) in tails {

@@ -84,6 +84,16 @@ impl Front {
         }
     }
 
+    /// Both headers of a package that is about to be written anew: the digest of the main one has to be there; other mistakes stand in them.
+    pub(crate) fn parse_to_rewrite(&self) -> Result<(Header<'_>, Header<'_>), Vec<Problem>> {
+        let (signature, main) = self.parse()?;
+        if !self.check_header(&signature) {
+            return Err(vec![Problem::NoDigest]);
+        }
+        self.check_size(self.size, &signature, &main);
+        Ok((signature, main))
+    }
+
     /// Compares the main header with its digest in the signature header. False if there is none to compare with.
     pub(crate) fn check_header(&self, signature: &Header<'_>) -> bool {
         let Some(said) = signature.text(SIGNATURE_SHA256) else { return false };

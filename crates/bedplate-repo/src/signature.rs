@@ -87,11 +87,7 @@ pub fn read_signature(path: &Path) -> Result<SignedHeader, Vec<Problem>> {
 pub fn sign_package(input: &Path, output: &Path, signer: &dyn MakeSignature) -> Result<(), Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     let front = Front::open(input).map_err(one)?;
-    let (signature, main) = front.parse()?;
-    if !front.check_header(&signature) {
-        return Err(one(Problem::NoDigest));
-    }
-    front.check_size(front.size, &signature, &main);
+    let (signature, main) = front.parse_to_rewrite()?;
     if main.number(FORMAT).is_some_and(|format| format > 4) {
         main.problem(Problem::PackageSignature { why: "packages of version 6 of the format cannot be signed".into() });
     }
