@@ -5,7 +5,7 @@ bad() { echo "BAD: $*"; exit 1; }
 
 state=$(systemctl is-system-running --wait) || { systemctl --failed --no-pager; bad "the system is $state"; }
 well "the system is $state"
-for unit in bedplate-containers chronyd containerd packet-filter sshd; do
+for unit in auditd bedplate-containers chronyd containerd packet-filter sshd; do
   systemctl is-active --quiet $unit.service || { systemctl status --no-pager $unit.service; bad "$unit does not run"; }
 done
 well "containerd, chronyd and sshd run"
@@ -16,5 +16,12 @@ test "$(sshd -T | grep -c -E '^(passwordauthentication|kbdinteractiveauthenticat
 well "sshd takes keys only"
 ctr --namespace k8s.io image ls -q | grep -q '^localhost/pause:1$' || bad "the image of pods is not there"
 well "the image of pods is there"
+auditctl -s | grep -q '^enabled 1$' || bad "the kernel does not audit"
+rules=$(auditctl -l | grep -c '^-[aw]') || true
+wanted=$(grep -c '^-[aw]' /etc/audit/rules.d/50-node.rules)
+test "$rules" = "$wanted" || { systemctl status --no-pager audit-rules.service; bad "$rules of $wanted rules of audit are there"; }
+sudo true
+ausearch --input-logs --key sudo --raw | grep -q 'type=SYSCALL.* exe="/usr/bin/sudo"' || bad "a use of sudo is not in the log"
+well "audit is enabled, with $rules rules, and has a use of sudo in its log"
 veritysetup status usr | grep -q 'status: *verified' || bad "/usr is not verified"
 well "/usr is verified"
