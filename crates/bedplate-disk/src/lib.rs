@@ -11,6 +11,7 @@
 //! randomness, and names come from content ([`content_uuid`]). Holes stay holes; memory does not grow with the disk.
 //! `docs/disk.md` draws each format as it is written.
 
+mod buffer;
 mod disk;
 mod error;
 mod format;
@@ -20,6 +21,7 @@ mod image;
 mod layout;
 mod new_file;
 mod partition_type;
+mod plain_file;
 mod qcow2;
 mod raw;
 mod raw_zstd;

@@ -4,25 +4,25 @@ use std::fs::File;
 use std::io;
 
 use crate::image::Blocks;
+use crate::plain_file::PlainFile;
 use crate::source::Chunk;
-use crate::write::{Plan, Sink, write_sparse};
+use crate::write::{Plan, Sink};
 
 /// Writes a raw image.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    file: File,
+    file: PlainFile,
 }
 
 impl Writer {
     pub(crate) fn new(file: File, plan: Plan) -> io::Result<Self> {
-        file.set_len(plan.size)?;
-        Ok(Self { file })
+        Ok(Self { file: PlainFile::new(file, plan.size)? })
     }
 }
 
 impl Sink for Writer {
     fn write(&mut self, chunks: &[Chunk]) -> io::Result<()> {
-        chunks.iter().try_for_each(|chunk| write_sparse(&self.file, chunk.offset(), chunk))
+        chunks.iter().try_for_each(|chunk| self.file.write(chunk))
     }
 
     fn finish(&mut self) -> io::Result<()> {

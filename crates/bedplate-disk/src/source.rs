@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
+use crate::buffer::Buffer;
 use crate::{Disk, DiskError, Extent, Source};
 
 /// How much is read at once; also the size of a block of VHD and VHDX, and a whole number of clusters of QCOW2.
@@ -23,7 +24,7 @@ pub(crate) struct Chunk {
     /// Where it begins, in chunks.
     pub(crate) index: u64,
     /// Its bytes: [`CHUNK`], but fewer at the end of the disk.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Buffer,
     /// Bit N: the piece N is not all zero.
     pieces: u32,
 }
@@ -154,10 +155,10 @@ impl<'disk> OpenDisk<'disk> {
     }
 
     /// Reads a chunk into a buffer that is used again. Nothing if all of it is zero; the buffer is then lost.
-    pub(crate) fn chunk(&self, index: u64, mut buffer: Vec<u8>) -> Result<Option<Chunk>, DiskError> {
+    pub(crate) fn chunk(&self, index: u64, mut buffer: Buffer) -> Result<Option<Chunk>, DiskError> {
         let offset = index * CHUNK;
         // It fits: a chunk is smaller than any address space.
-        buffer.resize((self.size - offset).min(CHUNK) as usize, 0);
+        buffer.set_length((self.size - offset).min(CHUNK) as usize);
         self.read_at(offset, &mut buffer)?;
         let pieces = buffer
             .chunks(PIECE)
@@ -258,7 +259,7 @@ mod tests {
         let chunks: Vec<u64> = open.chunks().collect();
         let place = (1_u64 << 39) + (2 << 20);
         assert_eq!(chunks, [place / CHUNK]);
-        let chunk = open.chunk(chunks[0], Vec::new()).unwrap().unwrap();
+        let chunk = open.chunk(chunks[0], Buffer::default()).unwrap().unwrap();
         assert_eq!(chunk.runs().collect::<Vec<_>>().len(), 1);
         assert_eq!(&chunk.bytes[(place % CHUNK) as usize..][..4], b"far\0");
     }
@@ -292,8 +293,11 @@ mod tests {
             let numbers: Vec<u64> = open.chunks().collect();
             prop_assert!(numbers.is_sorted_by(|one, next| one < next));
             for index in numbers {
-                // A dirty buffer, as one that is used again.
-                if let Some(chunk) = open.chunk(index, vec![9; 5000]).unwrap() {
+                // As one that is used again.
+                let mut dirty = Buffer::default();
+                dirty.set_length(5000);
+                dirty.fill(9);
+                if let Some(chunk) = open.chunk(index, dirty).unwrap() {
                     for (start, run) in chunk.runs() {
                         found[chunk.offset() as usize + start..][..run.len()].copy_from_slice(run);
                     }

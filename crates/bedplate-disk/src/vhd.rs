@@ -10,10 +10,10 @@ mod footer;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
+use crate::plain_file::PlainFile;
 use crate::source::Chunk;
-use crate::write::{Plan, Sink, write_sparse};
+use crate::write::{Plan, Sink};
 use crate::{Format, SectorSize};
 
 pub(crate) use dynamic::{Reader as DynamicReader, Writer as DynamicWriter};
@@ -38,24 +38,24 @@ pub(crate) fn refusal(size: u64, sector_size: SectorSize, format: Format) -> Opt
 /// Writes a VHD of fixed size.
 #[derive(Debug)]
 pub(crate) struct FixedWriter {
-    file: File,
+    file: PlainFile,
     footer: Footer,
 }
 
 impl FixedWriter {
     pub(crate) fn new(file: File, plan: Plan) -> io::Result<Self> {
-        file.set_len(plan.size)?;
+        let file = PlainFile::new(file, plan.size)?;
         Ok(Self { file, footer: Footer::new(Kind::Fixed, plan.size, plan.options) })
     }
 }
 
 impl Sink for FixedWriter {
     fn write(&mut self, chunks: &[Chunk]) -> io::Result<()> {
-        chunks.iter().try_for_each(|chunk| write_sparse(&self.file, chunk.offset(), chunk))
+        chunks.iter().try_for_each(|chunk| self.file.write(chunk))
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&self.footer.to_bytes(), self.footer.size)
+        self.file.write_at(&self.footer.to_bytes(), self.footer.size)
     }
 
     fn tail(&self) -> Option<Vec<u8>> {

@@ -1,18 +1,20 @@
 //! Writes a disk as images, several formats from one reading.
 //!
-//! A few chunks are read while the ones before are written, on all processors. Each image grows beside its target and gets its
+//! A few chunks are read, on all processors, while the ones before are hashed and written. Each image grows beside its target and gets its
 //! name when all of them are complete and synced, so that nobody sees a half-written one.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::buffer::Buffer;
 use crate::new_file::{NewFile, folder_of, sync_folder};
 use crate::source::{Chunk, OpenDisk};
 use crate::{Disk, DiskError, Format, Packing, SectorSize, qcow2, raw, raw_zstd, vhd, vhdx};
@@ -124,7 +126,7 @@ impl Linear {
     fn update(&mut self, chunks: &[Chunk]) {
         for chunk in chunks {
             self.skip_to(chunk.offset());
-            self.hasher.update(&chunk.bytes);
+            self.hasher.update(&*chunk.bytes);
             self.at += chunk.bytes.len() as u64;
         }
     }
@@ -146,17 +148,22 @@ fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<Opt
     let is_hashed = sinks.iter().any(|(_, sink)| sink.tail().is_some());
     let mut linear = is_hashed.then(|| Linear { hasher: Sha256::new(), at: 0 });
     let mut chunks = open.chunks();
-    let mut pool: Vec<Vec<u8>> = Vec::new();
+    let mut pool: Vec<Buffer> = Vec::new();
     let mut batch = read_batch(open, &mut chunks, &mut pool)?;
     while !batch.is_empty() {
         let mut buffers = std::mem::take(&mut pool);
-        let write = || {
-            sinks.par_iter_mut().try_for_each(|(path, sink)| sink.write(&batch).map_err(DiskError::io("write", path)))
-        };
-        let hash = || linear.iter_mut().for_each(|linear| linear.update(&batch));
-        let read = || read_batch(open, &mut chunks, &mut buffers);
-        let (((), written), next) = rayon::join(|| rayon::join(hash, write), read);
-        written?;
+        let (batch_now, linear, chunks) = (&batch, &mut linear, &mut chunks);
+        let next = std::thread::scope(|scope| {
+            // Each has a thread of its own: who waits for the disk of the machine holds up nobody who has work.
+            let writers: Vec<_> = sinks
+                .iter_mut()
+                .map(|(path, sink)| scope.spawn(|| sink.write(batch_now).map_err(DiskError::io("write", path))))
+                .collect();
+            let hash = || linear.iter_mut().for_each(|linear| linear.update(batch_now));
+            let ((), next) = rayon::join(hash, || read_batch(open, chunks, &mut buffers));
+            let written = writers.into_iter().map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            written.collect::<Result<(), _>>().and(Ok(next))
+        })?;
         pool = buffers;
         let done = std::mem::replace(&mut batch, next?);
         pool.extend(done.into_iter().map(|chunk| chunk.bytes));
@@ -172,10 +179,10 @@ fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<Opt
 fn read_batch(
     open: &OpenDisk<'_>,
     chunks: &mut (impl Iterator<Item = u64> + Send),
-    pool: &mut Vec<Vec<u8>>,
+    pool: &mut Vec<Buffer>,
 ) -> Result<Vec<Chunk>, DiskError> {
     loop {
-        let numbers: Vec<(u64, Vec<u8>)> =
+        let numbers: Vec<(u64, Buffer)> =
             chunks.by_ref().take(BATCH).map(|index| (index, pool.pop().unwrap_or_default())).collect();
         let at_end = numbers.is_empty();
         let read: Result<Vec<Option<Chunk>>, DiskError> =
