@@ -4,6 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
@@ -55,9 +56,15 @@ pub(crate) struct Staged {
     kind: BlobKind,
     path: PathBuf,
     inode: u64,
+    /// Whether it has its name.
+    is_published: AtomicBool,
 }
 
 impl Staged {
+    fn new(digest: Digest, kind: BlobKind, path: PathBuf) -> Self {
+        Self { digest, kind, path, inode: 0, is_published: AtomicBool::new(false) }
+    }
+
     /// Writes it to the disk.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         File::open(&self.path).and_then(|file| file.sync_all()).map_err(StoreError::io("write", &self.path))
@@ -66,6 +73,7 @@ impl Staged {
     /// Gives it its name.
     pub(crate) fn publish(&self, store: &Store) -> Result<(), StoreError> {
         rename_into(&self.path, &store.inner.layout.blob(&self.digest, self.kind))?;
+        self.is_published.store(true, Ordering::Relaxed);
         hold(&store.inner.written).insert(self.inode, self.digest);
         Ok(())
     }
@@ -73,8 +81,10 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // A published one is not there any more, and nobody else uses its name.
-        let _ = fs::remove_file(&self.path);
+        if !*self.is_published.get_mut() {
+            // Nobody else uses its name.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -114,7 +124,7 @@ impl Store {
         let mut file = File::open(path).map_err(StoreError::io("read", path))?;
         let digest = hash(&mut file, path)?;
         // It is removed if there is such a blob already.
-        let mut staged = Staged { digest, kind: BlobKind::Plain, path: path.to_owned(), inode: 0 };
+        let mut staged = Staged::new(digest, BlobKind::Plain, path.to_owned());
         if !self.use_again(&digest) {
             staged.inode = fix(&file, staged.kind).map_err(StoreError::io("write", path))?;
             self.finish(&staged)?;
@@ -372,7 +382,7 @@ impl Store {
     }
 
     fn begin(&self, digest: Digest, kind: BlobKind) -> Result<(File, Staged), StoreError> {
-        let staged = Staged { digest, kind, path: self.scratch_file()?, inode: 0 };
+        let staged = Staged::new(digest, kind, self.scratch_file()?);
         let opened = File::options().write(true).create_new(true).mode(kind.mode()).open(&staged.path);
         Ok((opened.map_err(StoreError::io("write", &staged.path))?, staged))
     }
