@@ -31,7 +31,7 @@ pub(crate) fn check(kind: FilesystemKind, tree: &FileTree, label: &str) -> Resul
             cannot(format!("its time, {} s after 1970; it may be {first} to {last}", entry.mtime));
         }
         if let FilesystemKind::Xfs(_) = kind {
-            xfs::check_words(path, entry, &mut entries);
+            xfs::check_words(tree, path, entry, &mut entries);
         }
     }
     if let FilesystemKind::Vfat(_) = kind {

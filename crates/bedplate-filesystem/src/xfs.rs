@@ -29,11 +29,17 @@ const DATA: &str = "/build/data";
 /// The longest value of an extended attribute that is no plain text: it has to fit into the inode.
 const BINARY_VALUE: usize = 64;
 
+/// Bytes of an inode for what it leads to and for its attributes.
+const INODE_ROOM: usize = 336;
+
+/// What the list of a content's or folder's blocks takes of it at least.
+const LIST_ROOM: usize = 52;
+
 /// How often a size is tried before the failure is taken for another one.
 const ATTEMPTS: usize = 8;
 
 /// Refuses what the tools have no words for.
-pub(crate) fn check_words(path: &TreePath, entry: &Entry, cannot: &mut Vec<Unsupported>) {
+pub(crate) fn check_words(tree: &FileTree, path: &TreePath, entry: &Entry, cannot: &mut Vec<Unsupported>) {
     let mut refuse = |what: String| cannot.push(Unsupported { path: path.clone(), what });
     let is_bad =
         |text: &str| text.is_empty() || text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
@@ -52,6 +58,40 @@ pub(crate) fn check_words(path: &TreePath, entry: &Entry, cannot: &mut Vec<Unsup
             ));
         }
     }
+    let (needed, room) = (binary_bytes(entry), attribute_room(tree, path, entry));
+    if needed > room && !matches!(entry.kind, Kind::HardLink(_)) {
+        refuse(format!(
+            "its extended attributes that are no plain text: they take {needed} bytes with their names, and its inode has room for {room}"
+        ));
+    }
+}
+
+/// Bytes of the attributes that are no text, as they lie in an inode: linux/fs/xfs/libxfs/xfs_da_format.h, `xfs_attr_sf_hdr` and
+/// `xfs_attr_sf_entry`. Texts come after them, and may go elsewhere with all others.
+fn binary_bytes(entry: &Entry) -> usize {
+    let others = entry.xattrs.iter().filter(|(_, value)| !is_text(value));
+    let bytes: usize = others.map(|(name, value)| 3 + bare(name).len() + value.len()).sum();
+    if bytes == 0 { 0 } else { 4 + bytes }
+}
+
+/// Bytes that an inode has for attributes: `xfs_attr_shortform_bytesfit` of linux/fs/xfs/libxfs/xfs_attr_leaf.c.
+fn attribute_room(tree: &FileTree, path: &TreePath, entry: &Entry) -> usize {
+    let inside = match &entry.kind {
+        Kind::CharacterDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo => return INODE_ROOM - 8,
+        Kind::Symlink(target) => target.len(),
+        Kind::Directory if !entry.xattrs.is_empty() => {
+            6 + tree.children(path).map(|(path, _)| 8 + path.name().len()).sum::<usize>()
+        }
+        _ => 0,
+    };
+    // What does not fit into the inode lies in blocks.
+    let inside = if inside > INODE_ROOM { 0 } else { inside };
+    INODE_ROOM - inside.max(LIST_ROOM).next_multiple_of(8)
+}
+
+/// The name of an attribute without what says who may see it.
+fn bare(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, rest)| rest)
 }
 
 /// Whether xfs_db takes a value as it is.
@@ -188,7 +228,6 @@ fn attributes(entry: &Entry, commands: &mut String) -> usize {
         Some(("security", _)) => "-s",
         _ => "-u",
     };
-    let bare = |name: &str| name.split_once('.').map_or(name, |(_, rest)| rest).to_owned();
     let (texts, others): (BTreeMap<_, _>, BTreeMap<_, _>) = entry.xattrs.iter().partition(|(_, value)| is_text(value));
     // Those that are no text are made with another value of the same length, and overwritten in their place: the first ones.
     for (name, value) in &others {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use bedplate_cas::Digest;
 use bedplate_filesystem::{FilesystemError, FilesystemKind, Size, XfsOptions};
-use bedplate_tree::{FileTree, Kind};
+use bedplate_tree::{Entry, FileTree, Kind};
 
 use crate::support::{Facts, World, add, assert_same, facts, line, sample, tool};
 
@@ -209,5 +209,52 @@ fn says_what_its_tools_have_no_words_for() {
         ["`/with space` (a name", "`/:colon` (a name", "`/$` (a name", "`/link` (a link to", "`/attribute` (its"]
     {
         assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// Attributes that are no text, of so many bytes in an inode.
+fn binary(entry: &mut Entry, bytes: usize) {
+    let mut left = bytes - 4;
+    for name in ["user.a", "user.b", "user.c", "user.d", "user.e"] {
+        // Three numbers and a name of one letter.
+        let value = left.saturating_sub(4).min(64);
+        entry.xattrs.insert(name.to_owned(), vec![1; value]);
+        left -= value + 4;
+        if left < 4 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn says_which_attributes_do_not_fit_into_an_inode() {
+    let world = World::new();
+    let file = Kind::File(world.store.put(b"text").unwrap());
+    let long = "x".repeat(100);
+    // Each with the room that it has.
+    let all = [
+        ("/fifo", Kind::Fifo, 328),
+        ("/file", file, 280),
+        ("/link", Kind::Symlink("target".into()), 280),
+        ("/long-link", Kind::Symlink(long.clone()), 232),
+        ("/folder", Kind::Directory, 280),
+        ("/full", Kind::Directory, 216),
+    ];
+    let tree = |more: usize| {
+        let mut tree = FileTree::new();
+        for (path, kind, room) in &all {
+            add(&mut tree, path, kind.clone(), |entry| binary(entry, room + more));
+        }
+        add(&mut tree, &format!("/full/{long}"), Kind::Fifo, |_| {});
+        tree
+    };
+    let fits = tree(0);
+    let image = world.image(&fits, KIND);
+    check(&image);
+    assert_same(&read_back(&image, &fits), &facts(&fits));
+    let text = world.make(&tree(1), KIND, Size::Minimal { slack: 0 }, "image").unwrap_err().to_string();
+    for (path, _, room) in &all {
+        let part = format!("`{path}` (its extended attributes that are no plain text: they take {} bytes", room + 1);
+        assert!(text.contains(&part) && text.contains(&format!("room for {room}")), "{part}: {text}");
     }
 }
