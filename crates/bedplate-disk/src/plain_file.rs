@@ -56,3 +56,42 @@ impl PlainFile {
         self.file.write_all_at(bytes, offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+    use crate::buffer::Buffer;
+    use crate::source::{CHUNK, OpenDisk};
+    use crate::{Disk, SectorSize};
+
+    #[test]
+    fn both_ways_write_the_same() {
+        // The last run has a length that does not go past the page cache.
+        let size = 2 * CHUNK + 70_144;
+        let mut disk = Disk::new(size, SectorSize::Bytes512);
+        disk.add_bytes(100_000, vec![1; 200_000]).unwrap();
+        disk.add_bytes(size - 70_000, vec![2; 70_000]).unwrap();
+        let open = OpenDisk::new(&disk).unwrap();
+        let written = |is_direct: bool| {
+            let temporary = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+            let mut file = PlainFile::new(temporary.try_clone().unwrap(), size).unwrap();
+            if !is_direct {
+                file.direct = None;
+            }
+            for index in open.chunks() {
+                file.write(&open.chunk(index, Buffer::default()).unwrap().unwrap()).unwrap();
+            }
+            file.write_at(b"tail", size).unwrap();
+            assert!(temporary.metadata().unwrap().blocks() * 512 < size / 2, "zeros are holes");
+            let mut bytes = vec![0; size as usize + 4];
+            temporary.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        };
+        let direct = written(true);
+        assert!(direct == written(false));
+        assert!(direct[100_000..300_000].iter().all(|byte| *byte == 1) && direct[300_000] == 0);
+        assert!(direct[size as usize - 70_000..].starts_with(&[2; 70_000]) && direct.ends_with(b"tail"));
+    }
+}
