@@ -23,5 +23,17 @@ test "$rules" = "$wanted" || { systemctl status --no-pager audit-rules.service; 
 sudo true
 ausearch --input-logs --key sudo --raw | grep -q 'type=SYSCALL.* exe="/usr/bin/sudo"' || bad "a use of sudo is not in the log"
 well "audit is enabled, with $rules rules, and has a use of sudo in its log"
+grep -q '\[integrity\]' /sys/kernel/security/lockdown || bad "lockdown: $(cat /sys/kernel/security/lockdown)"
+modprobe dummy || bad "a module that we signed is not loaded"
+module=$(modinfo --field filename dummy)
+cp "$module" /tmp/unsigned.ko
+# The mark at its end says that a signature is before it.
+truncate --size=-28 /tmp/unsigned.ko
+modprobe --remove dummy
+if insmod /tmp/unsigned.ko; then bad "a module without its signature is loaded"; fi
+well "the kernel loads signed modules only"
+setuid=$(find /usr/bin /usr/sbin -perm /6000 | sort | tr '\n' ' ')
+test "$setuid" = "/usr/bin/chage /usr/bin/gpasswd /usr/bin/passwd /usr/bin/su /usr/bin/sudo /usr/sbin/unix_chkpwd " || bad "setuid: $setuid"
+well "six programs run as root for others"
 veritysetup status usr | grep -q 'status: *verified' || bad "/usr is not verified"
 well "/usr is verified"

@@ -32,6 +32,9 @@ test "$said" = "filled 100000000" || bad "with enough memory the container said:
 if hello --memory-limit 67108864 $image fifth bash -c "$fill"; then bad "the container took more memory than it may have"; fi
 well "a container that takes more than its 64 MiB of memory is killed"
 
+grep -q '\[integrity\]' /sys/kernel/security/lockdown || bad "lockdown: $(cat /sys/kernel/security/lockdown)"
+well "the kernel lets nobody change it; $(wc -l < /proc/modules) modules are loaded, all signed"
+
 device=$(findmnt --noheadings --output SOURCE /usr)
 test "$device" = /dev/mapper/usr || bad "/usr is $device"
 test -z "$(dmsetup status usr | sed 's/.* verity V.*//')" || bad "verity of /usr: $(dmsetup status usr)"
