@@ -28,7 +28,7 @@ use bedplate_diag::Category;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use self::arguments::{Channels, arguments};
-use self::command::{GuestCommand, GuestOutput};
+use self::command::GuestCommand;
 use self::console::Console;
 pub use self::console::Fault;
 pub use self::firmware::Firmware;
@@ -117,6 +117,8 @@ pub struct VmRequest {
 pub enum VmEvent<'a> {
     /// The console said this.
     Console(&'a [u8]),
+    /// The command wrote this.
+    Command(&'a [u8]),
     /// What people may want to know.
     Notice(&'a str),
 }
@@ -148,8 +150,8 @@ pub struct VmReport {
     pub end: VmEnd,
     /// The texts that were waited for and not said.
     pub missing: Vec<String>,
-    /// What the command wrote, and its exit status as a shell counts, if it ended.
-    pub command: Option<(Vec<u8>, i32)>,
+    /// The exit status of the command as a shell counts, if it ended.
+    pub command: Option<i32>,
     /// True if the processor's virtualisation was used.
     pub is_accelerated: bool,
     /// How long it ran.
@@ -164,7 +166,7 @@ impl VmReport {
     pub fn is_good(&self) -> bool {
         matches!(self.end, VmEnd::Done | VmEnd::PoweredOff)
             && self.missing.is_empty()
-            && self.command.as_ref().is_none_or(|(_, status)| *status == 0)
+            && self.command.is_none_or(|status| status == 0)
     }
 }
 
@@ -367,7 +369,7 @@ impl<'a> Machine<'a> {
             if cancel.load(Ordering::Relaxed) {
                 return Err(VmError::Cancelled);
             }
-            let is_done = console.missing().is_empty() && guest.as_ref().is_none_or(GuestOutput::is_complete);
+            let is_done = console.missing().is_empty() && guest.as_ref().is_none_or(|guest| guest.status().is_some());
             if waits && is_done {
                 break VmEnd::Done;
             }
@@ -396,7 +398,7 @@ impl<'a> Machine<'a> {
                 let bytes = read_some(&mut self.guest)?;
                 open |= !bytes.is_empty();
                 if let Some(guest) = &mut guest {
-                    guest.feed(&bytes);
+                    listener(VmEvent::Command(&guest.feed(&bytes)));
                 }
             }
             if ready[2] {
@@ -422,10 +424,13 @@ impl<'a> Machine<'a> {
                 };
             }
         };
+        if let Some(guest) = &mut guest {
+            listener(VmEvent::Command(&guest.rest()));
+        }
         Ok(VmReport {
             end,
             missing: console.missing().to_vec(),
-            command: guest.and_then(GuestOutput::finish),
+            command: guest.and_then(|guest| guest.status()),
             is_accelerated: self.is_accelerated,
             elapsed: self.started.elapsed(),
             last_lines: console.last_lines(),

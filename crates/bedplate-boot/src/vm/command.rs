@@ -19,11 +19,8 @@ const BEGIN: &str = "\nbedplate-run-begins\n";
 
 const UNIT: &str = "bedplate-run.service";
 
-/// So much of the end of the output is kept at least.
-const KEPT: usize = 16 << 20;
-
-/// Longer than the last line can be.
-const LAST_LINE: usize = 256;
+/// So much is kept at least of what comes before that line.
+const KEPT: usize = 64 << 10;
 
 /// A command, ready to be handed over.
 #[derive(Debug)]
@@ -65,49 +62,73 @@ impl GuestCommand {
 /// What came through the second serial port.
 #[derive(Debug, Default)]
 pub(super) struct GuestOutput {
-    bytes: Vec<u8>,
+    /// What was not handed on: it may be, or become, one of our two lines.
+    held: Vec<u8>,
     has_begun: bool,
+    status: Option<i32>,
 }
 
 impl GuestOutput {
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    /// Takes what came; gives what of it the command wrote, as far as that is sure.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         // The terminal in the guest makes two characters of each line end.
-        self.bytes.extend(bytes.iter().filter(|byte| **byte != b'\r'));
+        self.held.extend(bytes.iter().filter(|byte| **byte != b'\r'));
         if !self.has_begun
-            && let Some(at) = self.bytes.windows(BEGIN.len()).position(|window| window == BEGIN.as_bytes())
+            && let Some(at) = find(&self.held, BEGIN.as_bytes())
         {
             self.has_begun = true;
-            self.bytes.drain(..at + BEGIN.len());
+            self.held.drain(..at + BEGIN.len());
         }
-        if self.bytes.len() > 2 * KEPT {
-            self.bytes.drain(..self.bytes.len() - KEPT);
+        if let Some((at, status)) = self.end() {
+            self.status = Some(status);
+            self.held.truncate(at);
+            return std::mem::take(&mut self.held);
         }
+        if self.has_begun {
+            let sure = self.held.len() - self.unsure();
+            return self.held.drain(..sure).collect();
+        }
+        if self.held.len() > 2 * KEPT {
+            self.held.drain(..self.held.len() - KEPT);
+        }
+        Vec::new()
     }
 
-    /// True if the command has ended.
-    pub(super) fn is_complete(&self) -> bool {
-        self.split().is_some()
+    /// What was held back, once no more will come.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        if self.has_begun { std::mem::take(&mut self.held) } else { Vec::new() }
     }
 
-    /// What the command wrote, and its exit status, if it ended.
-    pub(super) fn finish(self) -> Option<(Vec<u8>, i32)> {
-        let (output, status) = self.split()?;
-        Some((output.to_vec(), status))
+    /// The exit status of the command, if it ended.
+    pub(super) fn status(&self) -> Option<i32> {
+        self.status
     }
 
-    fn split(&self) -> Option<(&[u8], i32)> {
+    /// Where the last line begins, and what it says.
+    fn end(&self) -> Option<(usize, i32)> {
         let mark = format!("\n{MARK}");
-        let end = self.bytes.len().saturating_sub(LAST_LINE);
-        let at = end + find_last(&self.bytes[end..], mark.as_bytes())?;
-        let rest = std::str::from_utf8(&self.bytes[at + mark.len()..]).ok()?;
-        // The line has to be whole.
-        let (kind, status) = rest[..rest.find('\n')?].split_once(' ')?;
-        Some((&self.bytes[..at], exit_status(kind, status)))
+        let is_mark = |at: &usize| self.held[*at..].starts_with(mark.as_bytes());
+        (0..self.held.len()).filter(is_mark).find_map(|at| {
+            let rest = &self.held[at + mark.len()..];
+            // The line has to be whole.
+            let line = std::str::from_utf8(&rest[..rest.iter().position(|byte| *byte == b'\n')?]).ok()?;
+            let (kind, status) = line.split_once(' ')?;
+            Some((at, exit_status(kind, status)))
+        })
+    }
+
+    /// How many bytes at the end may be the beginning of the last line.
+    fn unsure(&self) -> usize {
+        let mark = format!("\n{MARK}");
+        let Some(at) = self.held.iter().rposition(|byte| *byte == b'\n') else { return 0 };
+        let tail = &self.held[at..];
+        let is_mark = tail.starts_with(mark.as_bytes()) || mark.as_bytes().starts_with(tail);
+        if is_mark { tail.len() } else { 0 }
     }
 }
 
-fn find_last(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).rposition(|window| window == wanted)
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// The number that a shell would give: systemd says `exited 3`, or `killed TERM`.
@@ -160,33 +181,48 @@ mod tests {
     }
 
     #[test]
-    fn endless_output_takes_bounded_memory() {
+    fn output_is_handed_on_while_it_comes() {
         let mut output = GuestOutput::default();
-        for _ in 0..40 {
-            output.feed(&vec![b'x'; 1 << 20]);
+        assert_eq!(output.feed(b"firmware\n\nbedplate-run-beg"), b"");
+        assert_eq!(output.feed(b"ins\r\none\r\ntwo"), b"one\ntwo");
+        // This may be the last line, and then it is not.
+        assert_eq!(output.feed(b"\nbedplate-run-"), b"");
+        assert_eq!(output.feed(b"length: 3\n"), b"\nbedplate-run-length: 3");
+        assert_eq!(output.rest(), b"\n");
+        assert_eq!(output.status(), None);
+    }
+
+    #[test]
+    fn noise_before_the_command_takes_bounded_memory() {
+        let mut output = GuestOutput::default();
+        for _ in 0..10 {
+            assert!(output.feed(&vec![b'x'; KEPT]).is_empty());
+            assert!(output.held.len() <= 2 * KEPT);
         }
-        output.feed(b"\nbedplate-run-ended: exited 0\n");
-        let (output, status) = output.finish().unwrap();
-        assert!(status == 0 && output.len() >= KEPT && output.len() <= 2 * KEPT + 100, "{}", output.len());
     }
 
     #[test]
     fn output_and_status_come_back() {
-        for (said, expected) in [
-            ("firmware\r\n\r\nbedplate-run-begins\r\na\r\n\r\nbedplate-run-ended: exited 0\r\n", Some(("a\n", 0))),
-            ("a\r\nb\r\n\r\nbedplate-run-ended: exited 3\r\n", Some(("a\nb\n", 3))),
-            ("\r\nbedplate-run-ended: killed TERM\r\n", Some(("", 143))),
-            ("\r\nbedplate-run-ended: dumped 99\r\n", Some(("", 255))),
-            ("\r\nbedplate-run-ended: exited 1", None),
-            ("nothing\r\n", None),
+        for (said, expected, status) in [
+            ("firmware\r\n\r\nbedplate-run-begins\r\na\r\n\r\nbedplate-run-ended: exited 0\r\n", "a\n", Some(0)),
+            ("a\r\nb\r\n\r\nbedplate-run-ended: exited 3\r\n", "a\nb\n", Some(3)),
+            ("\r\nbedplate-run-ended: killed TERM\r\n", "", Some(143)),
+            ("\r\nbedplate-run-ended: dumped 99\r\n", "", Some(255)),
+            (
+                "\r\nbedplate-run-ended: not\r\n\r\nbedplate-run-ended: exited 4\r\n",
+                "\nbedplate-run-ended: not\n",
+                Some(4),
+            ),
+            ("\r\nbedplate-run-begins\r\na\r\nbedplate-run-ended: exited 1", "a\nbedplate-run-ended: exited 1", None),
+            ("nothing\r\n", "", None),
         ] {
-            let mut output = GuestOutput::default();
-            for byte in said.as_bytes() {
-                output.feed(&[*byte]);
+            for length in [1, 7, said.len()] {
+                let mut output = GuestOutput::default();
+                let mut wrote: Vec<u8> = said.as_bytes().chunks(length).flat_map(|part| output.feed(part)).collect();
+                assert_eq!(output.status(), status, "{said:?}");
+                wrote.extend(output.rest());
+                assert_eq!(wrote, expected.as_bytes(), "{said:?} by {length}");
             }
-            assert_eq!(output.is_complete(), expected.is_some());
-            let expected = expected.map(|(output, status)| (output.as_bytes().to_vec(), status));
-            assert_eq!(output.finish(), expected, "{said:?}");
         }
     }
 }

@@ -27,15 +27,17 @@ pub(crate) fn run(args: &ImageBootArgs, ui: &Ui) -> Result<Outcome, Failure> {
     let cancel = Cancel::new();
     cancel.on_signals().map_err(|error| Failure::environment(format!("cannot watch signals: {error}")))?;
     let mut output = Ok(());
+    let mut print = |bytes: &[u8]| {
+        if output.is_ok() {
+            output = ui.print_bytes(bytes);
+            // It is looked at while it comes, and a prompt has no end of line.
+            let _ = std::io::stdout().flush();
+        }
+    };
     let report = run_vm(&request, cancel.flag(), &mut |event| match event {
         // With a command, standard output is what it wrote.
         VmEvent::Console(bytes) if request.run.is_some() => drop(std::io::stderr().write_all(bytes)),
-        VmEvent::Console(bytes) if output.is_ok() => {
-            output = ui.print_bytes(bytes);
-            // The console is looked at while it speaks, and a prompt has no end of line.
-            let _ = std::io::stdout().flush();
-        }
-        VmEvent::Console(_) => {}
+        VmEvent::Console(bytes) | VmEvent::Command(bytes) => print(bytes),
         VmEvent::Notice(text) => ui.summary(text),
     })?;
     output?;
@@ -84,11 +86,8 @@ fn request(args: &ImageBootArgs) -> Result<VmRequest, Failure> {
 
 /// Says how it went.
 fn tell(report: &VmReport, ui: &Ui) -> Result<Outcome, Failure> {
-    if let Some((output, status)) = &report.command {
-        ui.print_bytes(output)?;
-        if *status != 0 {
-            ui.summary(&format!("the command ended with status {status}"));
-        }
+    if let Some(status) = report.command.filter(|status| *status != 0) {
+        ui.summary(&format!("the command ended with status {status}"));
     }
     let how = if report.is_accelerated { "KVM" } else { "emulated" };
     let seconds = report.elapsed.as_secs_f64();
