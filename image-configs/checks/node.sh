@@ -5,10 +5,10 @@ bad() { echo "BAD: $*"; exit 1; }
 
 state=$(systemctl is-system-running --wait) || { systemctl --failed --no-pager; bad "the system is $state"; }
 well "the system is $state"
-for unit in auditd bedplate-containers chronyd containerd packet-filter sshd; do
+for unit in auditd bedplate-containers chronyd containerd kubelet packet-filter sshd; do
   systemctl is-active --quiet $unit.service || { systemctl status --no-pager $unit.service; bad "$unit does not run"; }
 done
-well "containerd, chronyd and sshd run"
+well "containerd, kubelet, chronyd and sshd run"
 rules=$(iptables -S INPUT | wc -l)
 test "$rules" -gt 5 || bad "the packet filter has $rules rules"
 well "the packet filter has $rules rules for what comes in"
@@ -37,3 +37,22 @@ test "$setuid" = "/usr/bin/chage /usr/bin/gpasswd /usr/bin/passwd /usr/bin/su /u
 well "six programs run as root for others"
 veritysetup status usr | grep -q 'status: *verified' || bad "/usr is not verified"
 well "/usr is verified"
+
+# A pod of a file, which kubelet starts through containerd: its network is of the plugins, its memory ends where the file says.
+tasks() { ctr --namespace k8s.io task ls; }
+process=
+while test -z "$process"; do
+  id=$(ctr --namespace k8s.io container ls -q 'labels."io.kubernetes.container.name"==hello' | head -n 1)
+  test -z "$id" || process=$(tasks | sed -n "s/^$id  *\([0-9]*\)  *RUNNING.*/\1/p")
+  if test $SECONDS -gt 900; then journalctl --no-pager --unit kubelet --lines 100; bad "the pod does not run"; fi
+  test -n "$process" || sleep 5
+done
+test "$(curl --silent http://127.0.0.1:10248/healthz)" = ok || bad "kubelet is not healthy"
+well "kubelet is healthy: $(kubelet --version)"
+well "the pod of /etc/kubernetes/manifests runs: $(sed 's/.* F //' /var/log/pods/default_hello-*/hello/0.log)"
+address=$(nsenter --net=/proc/$process/ns/net ip -4 -o addr show dev eth0 | sed 's/.* inet \([^/ ]*\).*/\1/')
+case $address in 10.88.*) ;; *) bad "the pod has the address $address" ;; esac
+group=/sys/fs/cgroup$(sed -n s/^0:://p /proc/$process/cgroup)
+limit=$(cat $group/memory.max)
+test "$limit" = 33554432 || bad "the pod may have $limit bytes of memory"
+well "the pod has the address $address and $limit bytes of memory"
