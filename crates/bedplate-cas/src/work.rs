@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bedplate_sys::remove::remove_folder;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
@@ -110,10 +111,10 @@ impl Drop for WorkFolder {
 /// Removes a folder and all below it, also folders that refuse their owner; one that is not there is removed already.
 pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
     let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
-    match fs::remove_dir_all(path) {
+    match remove_folder(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             open_up(path)?;
-            fs::remove_dir_all(path).or_else(gone)
+            remove_folder(path).or_else(gone)
         }
         other => other.or_else(gone),
     }

@@ -68,7 +68,7 @@ fn serve(order: &Order, wait: &OwnedFd) -> Result<(), Report> {
     match order {
         Order::Remove(folder) => {
             let folder = Path::new(folder);
-            std::fs::remove_dir_all(folder).doing(&format!("remove `{}`", folder.display()))?;
+            bedplate_sys::remove::remove_folder(folder).doing(&format!("remove `{}`", folder.display()))?;
             tell(&Report::Removed);
             Ok(())
         }

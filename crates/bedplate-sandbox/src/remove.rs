@@ -15,7 +15,7 @@ use crate::handle::Keeper;
 /// # Errors
 /// [`SandboxError`]: something could not be deleted.
 pub fn remove(folder: &Path, helper: &Helper) -> Result<(), SandboxError> {
-    let result = match std::fs::remove_dir_all(folder) {
+    let result = match bedplate_sys::remove::remove_folder(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         result => result,
     };

@@ -8,7 +8,7 @@ use bedplate_apt::Apt;
 use bedplate_cas::{Digest, Store, StoreError};
 use bedplate_diag::{Category, Diagnostic, SourceId, Sources};
 use bedplate_engine::build::{
-    BuildSpec, Builder, Checks, FilePlace, Policy as BuildPolicy, Request, SpecFile, Supplies,
+    BuildSpec, Builder, Checks, FilePlace, Leftovers, Policy as BuildPolicy, Request, SpecFile, Supplies,
 };
 use bedplate_engine::{History, Jobserver, NodeFailure, WorkerContext};
 use bedplate_graph::{BuildGraph, Durations, Inputs};
@@ -325,6 +325,7 @@ impl Building {
             logs,
             failed: self.store.path().join("failed"),
             lost: std::sync::Mutex::default(),
+            leftovers: Leftovers::new(Helper::default()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use bedplate_cas::{ActionEntry, Digest, Output as OutputFile, OutputTree, Store, StoreError, WorkFolder};
+use bedplate_cas::{ActionEntry, Digest, Output as OutputFile, OutputTree, Store, StoreError};
 use bedplate_diag::Category;
 use bedplate_repo::{Payload, read_package};
 use bedplate_sandbox::{Bind, Cancel, End as SandboxEnd, Helper, Job, Limits, Mode};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::action::{Policy, Prepared, Step, TOP};
 use super::facts::{PackageFacts, is_debug};
 use super::hint::{Providers, hints};
+use super::leftovers::{Left, Leftovers};
 use super::spec::BuildSpec;
 use super::tree::{TreeFault, unpack};
 use crate::files::files_below;
@@ -47,6 +48,8 @@ pub struct Builder {
     pub failed: PathBuf,
     /// Trees of which something is lost.
     pub lost: Mutex<Vec<Digest>>,
+    /// Deletes what steps left.
+    pub leftovers: Leftovers,
 }
 
 /// What a build made.
@@ -65,27 +68,6 @@ pub struct SourcePackage {
     pub rpm: Digest,
     /// Its content identity.
     pub identity: String,
-}
-
-/// What a step left in its root. It goes with the value: files of the builder belong to another id than an ordinary user's, who
-/// cannot simply delete them.
-#[derive(Debug)]
-pub(crate) struct Left {
-    folder: WorkFolder,
-    helper: Helper,
-}
-
-impl Left {
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        // What cannot be deleted now is deleted by the next run, which says so if it cannot either.
-        let _ = bedplate_sandbox::remove(self.folder.path(), &self.helper);
-    }
 }
 
 /// A step that ran to its end.
@@ -325,7 +307,7 @@ impl Builder {
             layers.push(self.layer(layer)?);
         }
         let folder = self.store.work(&format!("{}-{}", spec.name, step.word()))?;
-        let left = Left { folder, helper: self.helper.clone() };
+        let left = self.leftovers.look_after(folder);
         let log_path = self.logs.join(match step {
             Step::Build => format!("{}.log", spec.name),
             other => format!("{}.{}.log", spec.name, other.word()),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::Prepared;
-use super::builder::{Builder, Built, Fault, Left, Ran, SourcePackage};
+use super::builder::{Builder, Built, Fault, Ran, SourcePackage};
 use super::hint::Providers;
+use super::leftovers::Left;
 use super::request::Supplies;
 use super::spec::BuildSpec;
 use crate::{End, NodeFailure, Outcome, Usage, WorkerContext};
