@@ -38,7 +38,8 @@ pub(crate) struct ImagePackage {
 }
 
 impl Image {
-    /// Reads a tar archive; the contents of files are put into the batch.
+    /// Reads a tar archive; the contents of files are put into the batch. What pads the archive is read, too: whoever writes it would fail
+    /// if nobody did, and mmdebstrap sends SIGHUP to its whole process group then.
     pub(crate) fn read(batch: &Batch, tar: impl Read) -> Result<Self, SeedError> {
         let mut image = Self::default();
         let mut archive = tar::Archive::new(tar);
@@ -63,6 +64,7 @@ impl Image {
                 image.add(batch, path, &mut entry)?;
             }
         }
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(bad_tar)?;
         Ok(image)
     }
 
@@ -183,4 +185,27 @@ fn bad(why: String) -> SeedError {
 
 fn bad_tar(error: io::Error) -> SeedError {
     bad(format!("its archive cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bedplate_cas::Store;
+
+    use super::*;
+
+    #[test]
+    fn archives_are_read_to_their_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(2);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "etc/file", &b"x\n"[..]).unwrap();
+        let mut bytes = tar.into_inner().unwrap();
+        bytes.resize(bytes.len() + 10240, 0);
+        let mut rest = bytes.as_slice();
+        let image = Image::read(&store.batch(), &mut rest).unwrap();
+        assert!(image.entries.contains_key("etc/file") && rest.is_empty(), "{} bytes are left", rest.len());
+    }
 }
