@@ -23,6 +23,10 @@ static POOL: LazyLock<Option<ThreadPool>> =
 /// # Errors
 /// Those of the system; a part may be gone then. Nobody else may change the folder meanwhile.
 pub fn remove_folder(folder: &Path) -> io::Result<()> {
+    // An empty one, as most scratch folders are in the end, is not worth the threads.
+    if fs::remove_dir(folder).is_ok() {
+        return Ok(());
+    }
     let Some(pool) = &*POOL else { return fs::remove_dir_all(folder) };
     match pool.install(|| remove(folder, LEVELS)) {
         // It manages what has no path that is short enough, and says best what is wrong.
