@@ -111,7 +111,7 @@ impl Store {
             return Err(StoreError::Missing { digest });
         }
         let body = serde_json::to_vec(entry).unwrap_or_default();
-        self.write_record(RecordKind::Action, &self.inner.layout.action(action), &action.to_string(), &body)
+        self.write_record(RecordKind::Action, &self.inner.layout.action(action), &action.to_string(), &body, true)
     }
 
     /// Forgets an action: it has to run again.

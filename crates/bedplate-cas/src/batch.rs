@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::blob::Staged;
+use crate::pack::FullPack;
 use crate::store::hold;
 use crate::{BlobKind, Digest, Store, StoreError, blob, parallel};
 
@@ -19,12 +20,13 @@ const FEW: usize = 16;
 pub struct Batch {
     store: Store,
     staged: Mutex<FxHashMap<Digest, Staged>>,
+    pub(crate) packs: Mutex<Vec<FullPack>>,
 }
 
 impl Store {
     /// Begins to put many blobs in.
     pub fn batch(&self) -> Batch {
-        Batch { store: self.clone(), staged: Mutex::default() }
+        Batch { store: self.clone(), staged: Mutex::default(), packs: Mutex::default() }
     }
 }
 
@@ -123,10 +125,7 @@ impl Batch {
     /// # Errors
     /// If that is impossible. Each blob is visible as a whole then, or not.
     pub fn commit(self) -> Result<(), StoreError> {
-        let (store, staged) = self.take();
-        if staged.is_empty() {
-            return Ok(());
-        }
+        let (store, staged, packs) = self.take();
         if staged.len() < FEW {
             parallel::each(&staged, Staged::sync)?;
         } else {
@@ -135,7 +134,8 @@ impl Batch {
             let synced = rustix::fs::syncfs(&folder);
             synced.map_err(|error| StoreError::io("write", &blobs)(error.into()))?;
         }
-        parallel::each(&staged, |one| one.publish(&store))
+        parallel::each(&staged, |one| one.publish(&store))?;
+        store.add_packs(&packs, true)
     }
 
     /// Makes all visible without waiting until they are on the disk: for what is easily made again from files that stay. After a loss
@@ -144,12 +144,14 @@ impl Batch {
     /// # Errors
     /// If one cannot get its name.
     pub fn commit_unsynced(self) -> Result<(), StoreError> {
-        let (store, staged) = self.take();
-        parallel::each(&staged, |one| one.publish(&store))
+        let (store, staged, packs) = self.take();
+        parallel::each(&staged, |one| one.publish(&store))?;
+        store.add_packs(&packs, false)
     }
 
-    fn take(self) -> (Store, Vec<Staged>) {
-        let staged = self.staged.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (self.store, staged.into_values().collect())
+    fn take(self) -> (Store, Vec<Staged>, Vec<FullPack>) {
+        let staged = std::mem::take(&mut *hold(&self.staged));
+        let packs = std::mem::take(&mut *hold(&self.packs));
+        (self.store, staged.into_values().collect(), packs)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-use crate::digest::{self, CopyError, Hashing, copy_all};
+use crate::digest::{self, Copied, CopyError, Hashing, copy_all};
 use crate::record::{remove_file, rename_into};
 use crate::store::hold;
 use crate::{Damage, Digest, Store, StoreError};
@@ -46,6 +46,17 @@ impl BlobKind {
     }
 }
 
+/// Where the bytes of a content are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// A file. It must not be changed.
+    pub path: PathBuf,
+    /// Where they begin in it; others may follow them.
+    pub offset: u64,
+    /// It is known that no 8 KiB in a row are zero.
+    pub is_dense: bool,
+}
+
 /// The time that all blobs, and folders and links of checkouts, have: builds see it.
 pub(crate) const FIXED_TIME: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
@@ -56,13 +67,15 @@ pub(crate) struct Staged {
     kind: BlobKind,
     path: PathBuf,
     inode: u64,
+    copied: Copied,
     /// Whether it has its name.
     is_published: AtomicBool,
 }
 
 impl Staged {
     fn new(digest: Digest, kind: BlobKind, path: PathBuf) -> Self {
-        Self { digest, kind, path, inode: 0, is_published: AtomicBool::new(false) }
+        let copied = Copied { is_dense: false };
+        Self { digest, kind, path, inode: 0, copied, is_published: AtomicBool::new(false) }
     }
 
     /// Writes it to the disk.
@@ -74,7 +87,7 @@ impl Staged {
     pub(crate) fn publish(&self, store: &Store) -> Result<(), StoreError> {
         rename_into(&self.path, &store.inner.layout.blob(&self.digest, self.kind))?;
         self.is_published.store(true, Ordering::Relaxed);
-        hold(&store.inner.written).insert(self.inode, self.digest);
+        hold(&store.inner.written).insert(self.inode, (self.digest, self.copied));
         Ok(())
     }
 }
@@ -152,6 +165,11 @@ impl Store {
 
     /// Whether a blob is there, as far as its size, mode and time tell. Its content is hashed when it is read.
     pub fn has(&self, digest: &Digest) -> bool {
+        self.is_packed(digest) || self.has_blob(digest)
+    }
+
+    /// Whether it is there as a file of its own.
+    pub(crate) fn has_blob(&self, digest: &Digest) -> bool {
         BlobKind::ALL.into_iter().any(|kind| self.has_kind(digest, kind))
     }
 
@@ -164,7 +182,7 @@ impl Store {
     pub(crate) fn use_again(&self, digest: &Digest) -> bool {
         let found = BlobKind::ALL.into_iter().find(|kind| self.has_kind(digest, *kind));
         // Where it cannot be noted, the blob only goes earlier.
-        found.is_some_and(|kind| fix_time(&self.inner.layout.blob(digest, kind)).is_ok() || self.has(digest))
+        found.is_some_and(|kind| fix_time(&self.inner.layout.blob(digest, kind)).is_ok() || self.has_blob(digest))
     }
 
     /// The content of a blob. It was hashed after it was read.
@@ -172,8 +190,11 @@ impl Store {
     /// # Errors
     /// If it is not there, or was damaged: then it is dropped.
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        self.with_blob(digest, |path, file, data| {
-            let mut bytes = Vec::with_capacity(usize::try_from(data.len()).unwrap_or_default());
+        if let Some(bytes) = self.read_packed(digest)? {
+            return Ok(bytes);
+        }
+        self.with_blob(digest, |path, file| {
+            let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
             Ok((Digest::of(&bytes), bytes))
         })
@@ -184,37 +205,45 @@ impl Store {
     /// # Errors
     /// If it is not there, or was damaged: then it is dropped.
     pub fn path_of(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
-        self.with_blob(digest, |path, file, data| {
-            let found = digest::of_reader(file, data.len()).map_err(StoreError::io("read", path))?;
+        self.with_blob(digest, |path, file| {
+            let found = digest::of_reader(file).map_err(StoreError::io("read", path))?;
             Ok((found, path.to_owned()))
         })
     }
 
-    /// As [`Store::path_of`], but a file that this process has hashed or written already, and that is as it was then by its inode, is
-    /// not hashed again.
+    /// Where a content is. As for [`Store::path_of`], but a file that this process has hashed or written already, and that is as it was
+    /// then by its inode, is not hashed again.
     ///
     /// # Errors
     /// If it is not there, or was damaged: then it is dropped.
-    pub fn sound_path_of(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+    pub fn sound_place_of(&self, digest: &Digest) -> Result<Place, StoreError> {
+        let Some((pack, offset)) = self.packed(digest) else { return self.sound_blob(digest) };
+        Ok(Place { offset, ..self.sound_blob(&pack)? })
+    }
+
+    fn sound_blob(&self, digest: &Digest) -> Result<Place, StoreError> {
         for kind in BlobKind::ALL {
             let path = self.inner.layout.blob(digest, kind);
-            if self.was_written(digest, kind, &path) || matches!(self.wrong(digest, kind, &path), Ok(None)) {
-                return Ok(path);
+            if let Some(Copied { is_dense }) = self.written(digest, kind, &path) {
+                return Ok(Place { path, offset: 0, is_dense });
+            }
+            if matches!(self.wrong(digest, kind, &path), Ok(None)) {
+                return Ok(Place { path, offset: 0, is_dense: false });
             }
         }
         // Whatever is wrong with its files is found out and told there.
-        self.path_of(digest)
+        Ok(Place { path: self.path_of(digest)?, offset: 0, is_dense: false })
     }
 
-    /// Whether this process wrote a file, and it is as it was then by its inode.
-    fn was_written(&self, digest: &Digest, kind: BlobKind, path: &Path) -> bool {
-        fs::symlink_metadata(path).is_ok_and(|data| {
-            let is_whole = data.len() == digest.size && wrong_file(&data, kind).is_none();
-            is_whole && hold(&self.inner.written).get(&data.ino()) == Some(digest)
-        })
+    /// What is known of a file that this process wrote, if it is as it was then by its inode.
+    fn written(&self, digest: &Digest, kind: BlobKind, path: &Path) -> Option<Copied> {
+        let data = fs::symlink_metadata(path).ok()?;
+        let is_whole = data.len() == digest.size && wrong_file(&data, kind).is_none();
+        let (written, copied) = *hold(&self.inner.written).get(&data.ino()).filter(|_| is_whole)?;
+        (written == *digest).then_some(copied)
     }
 
-    /// Where the file of a blob is, if it is there; it is not hashed. For those who compare what they read themselves.
+    /// Where the file of a blob is, if it has one; it is not hashed. For those who compare what they read themselves.
     pub fn place_of(&self, digest: &Digest) -> Option<PathBuf> {
         let kind = BlobKind::ALL.into_iter().find(|kind| self.has_kind(digest, *kind))?;
         Some(self.inner.layout.blob(digest, kind))
@@ -226,7 +255,7 @@ impl Store {
     /// If it is not there, was damaged (then it is dropped), or the file cannot be written.
     pub fn copy(&self, digest: &Digest, target: &Path) -> Result<(), StoreError> {
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = self.with_blob(digest, |path, from, data| {
+        let file = self.with_blob(digest, |path, from| {
             // Readable for all, as far as the umask allows.
             let made = tempfile::Builder::new()
                 .prefix(".bedplate-")
@@ -234,7 +263,7 @@ impl Store {
                 .tempfile_in(folder);
             let file = made.map_err(StoreError::io("write", target))?;
             let mut hashing = Hashing::new(file);
-            copy_all(from, &mut hashing, data.len()).map_err(copy_error(path, target))?;
+            copy_all(from, &mut hashing).map_err(copy_error(path, target))?;
             Ok(hashing.finish())
         })?;
         file.persist(target).map_err(|error| StoreError::io("write", target)(error.error))?;
@@ -245,7 +274,7 @@ impl Store {
     fn with_blob<T>(
         &self,
         digest: &Digest,
-        mut read: impl FnMut(&Path, &mut File, &Metadata) -> Result<(Digest, T), StoreError>,
+        mut read: impl FnMut(&Path, &mut File) -> Result<(Digest, T), StoreError>,
     ) -> Result<T, StoreError> {
         let mut damaged = None;
         for kind in BlobKind::ALL {
@@ -254,7 +283,7 @@ impl Store {
             let why = match wrong_file(&data, kind) {
                 Some(why) => why,
                 None => {
-                    let (found, value) = read(&path, &mut file, &data)?;
+                    let (found, value) = read(&path, &mut file)?;
                     if found == *digest {
                         // It is used: setting its time anew is what garbage collection sees.
                         let _ = fix_time(&path);
@@ -269,7 +298,11 @@ impl Store {
             };
             damaged = Some(self.drop_blob(digest, path, why)?);
         }
-        Err(damaged.unwrap_or(StoreError::Missing { digest: *digest }))
+        match damaged {
+            Some(error) => Err(error),
+            None if self.unpack(digest)? => self.with_blob(digest, read),
+            None => Err(StoreError::Missing { digest: *digest }),
+        }
     }
 
     /// The first byte of a blob as it is on the disk; nothing if it has none or is not there.
@@ -300,7 +333,7 @@ impl Store {
         match self.wrong(digest, kind, &path) {
             Ok(None) => return Ok(path),
             Ok(Some(why)) => {
-                let found = File::open(&path).and_then(|file| digest::of_reader(file, digest.size)).map_err(io())?;
+                let found = File::open(&path).and_then(digest::of_reader).map_err(io())?;
                 // A digest with the size of no blob says nothing about the file.
                 if found.hash == digest.hash && found.size != digest.size {
                     return Err(StoreError::Missing { digest: *digest });
@@ -338,7 +371,7 @@ impl Store {
         if hold(&self.inner.seen).get(&data.ino()) == Some(digest) {
             return Ok(None);
         }
-        let found = digest::of_reader(File::open(path)?, data.len())?;
+        let found = digest::of_reader(File::open(path)?)?;
         if found != *digest {
             return Ok(Some(wrong_content(digest, &found)));
         }
@@ -360,7 +393,7 @@ impl Store {
     pub(crate) fn stage_reader(&self, reader: impl Read, kind: BlobKind, from: &Path) -> Result<Staged, StoreError> {
         let (file, mut staged) = self.begin(Digest { hash: [0; 32], size: 0 }, kind)?;
         let mut hashing = Hashing::new(file);
-        copy_all(reader, &mut hashing, 1 << 18).map_err(copy_error(from, &staged.path))?;
+        staged.copied = copy_all(reader, &mut hashing).map_err(copy_error(from, &staged.path))?;
         let (digest, file) = hashing.finish();
         staged.inode = fix(&file, kind).map_err(StoreError::io("write", &staged.path))?;
         staged.digest = digest;
@@ -376,7 +409,7 @@ impl Store {
         from: &Path,
     ) -> Result<Staged, StoreError> {
         let (mut file, mut staged) = self.begin(digest, kind)?;
-        copy_all(reader, &mut file, digest.size).map_err(copy_error(from, &staged.path))?;
+        staged.copied = copy_all(reader, &mut file).map_err(copy_error(from, &staged.path))?;
         staged.inode = fix(&file, kind).map_err(StoreError::io("write", &staged.path))?;
         Ok(staged)
     }
@@ -397,8 +430,7 @@ fn copy_error(from: &Path, to: &Path) -> impl FnOnce(CopyError) -> StoreError {
 
 /// The digest of a file, which is at its beginning then again: what is in the store already need not be written.
 pub(crate) fn hash(file: &mut File, path: &Path) -> Result<Digest, StoreError> {
-    let size = file.metadata().map_or(0, |data| data.len());
-    let digest = digest::of_reader(&mut *file, size).and_then(|digest| {
+    let digest = digest::of_reader(&mut *file).and_then(|digest| {
         file.rewind()?;
         Ok(digest)
     });

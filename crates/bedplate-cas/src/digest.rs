@@ -1,5 +1,6 @@
 //! The name of content: its SHA-256 and its size, as the Remote Execution API has it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
@@ -131,25 +132,49 @@ pub(crate) enum CopyError {
     Write(io::Error),
 }
 
-/// Copies all bytes with a buffer that suits files of a known size; says which side failed.
-pub(crate) fn copy_all(mut from: impl Read, to: &mut impl Write, size: u64) -> Result<(), CopyError> {
-    let capacity = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1).clamp(1 << 10, 1 << 18);
-    let mut buffer = vec![0; capacity];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => to.write_all(&buffer[..count]).map_err(CopyError::Write)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(CopyError::Read(error)),
-        }
-    }
+thread_local! {
+    /// A thread copies many files.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// The digest of what a reader gives; `size` is what is expected, for the buffer only.
-pub(crate) fn of_reader(from: impl Read, size: u64) -> io::Result<Digest> {
+/// How much is copied at once.
+const STEP: usize = 1 << 18;
+
+/// Of copied bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// No 8 KiB of them in a row are zero.
+    pub(crate) is_dense: bool,
+}
+
+/// Copies all bytes; says which side failed.
+pub(crate) fn copy_all(mut from: impl Read, to: &mut impl Write) -> Result<Copied, CopyError> {
+    let mut buffer = BUFFER.take();
+    buffer.resize(STEP, 0);
+    let mut is_dense = true;
+    let result = loop {
+        match from.read(&mut buffer) {
+            Ok(0) => break Ok(Copied { is_dense }),
+            Ok(count) => {
+                // Zeros that fill no part, wherever the parts begin, are fewer than two of them.
+                is_dense &= !buffer[..count].chunks(4096).any(|part| part.iter().all(|byte| *byte == 0));
+                if let Err(error) = to.write_all(&buffer[..count]) {
+                    break Err(CopyError::Write(error));
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(CopyError::Read(error)),
+        }
+    };
+    BUFFER.set(buffer);
+    result
+}
+
+/// The digest of what a reader gives.
+pub(crate) fn of_reader(from: impl Read) -> io::Result<Digest> {
     let mut hashing = Hashing::new(io::sink());
-    match copy_all(from, &mut hashing, size) {
-        Ok(()) => Ok(hashing.finish().0),
+    match copy_all(from, &mut hashing) {
+        Ok(_) => Ok(hashing.finish().0),
         Err(CopyError::Read(error) | CopyError::Write(error)) => Err(error),
     }
 }
@@ -166,7 +191,7 @@ mod tests {
     fn digests_are_sha256_and_size() {
         assert_eq!(Digest::of(b"").to_string(), EMPTY);
         assert_eq!(Digest::of(b"abc").to_string(), ABC);
-        assert_eq!(of_reader(&b"abc"[..], 0).unwrap().to_string(), ABC);
+        assert_eq!(of_reader(&b"abc"[..]).unwrap().to_string(), ABC);
         assert_eq!(ABC.parse::<Digest>().unwrap(), Digest::of(b"abc"));
         assert_eq!(serde_json::to_string(&Digest::of(b"abc")).unwrap(), format!("\"{ABC}\""));
         assert_eq!(serde_json::from_str::<Digest>(&format!("\"{ABC}\"")).unwrap(), Digest::of(b"abc"));

@@ -7,7 +7,7 @@
 //!   blobs/AB/CDEF…[.x]               content; mode 0444, or 0555 with `.x`; time 1 s after 1970
 //!   actions/AB/CDEF…-SIZE            what an action made: checksum line, JSON
 //!   checkouts/HEX-SIZE/root/         a tree as a folder of hard links to blobs
-//!   documents/KIND/NAME              small named files: checksum line, bytes
+//!   documents/KIND/NAME              small named files: checksum line, bytes; `packs` say what is in packs
 //!   roots/NAME                       digests that garbage collection keeps: checksum line, text
 //!   locks/NAME                       locks between processes (flock)
 //!   work/NAME-PID-TIME-N[.lock]      work folders and new files of processes that live
@@ -29,6 +29,7 @@ mod import;
 mod inventory;
 mod layout;
 mod merge;
+mod pack;
 mod parallel;
 pub mod reapi;
 mod record;
@@ -41,11 +42,12 @@ mod work;
 
 pub use action::{ActionEntry, Output, OutputTree};
 pub use batch::Batch;
-pub use blob::BlobKind;
+pub use blob::{BlobKind, Place};
 pub use digest::{Digest, DigestError};
 pub use error::{Damage, StoreError, TreeError, UnsupportedFile};
 pub use gc::{GcMode, GcOptions, GcReport, collect_garbage};
 pub use merge::Conflict;
+pub use pack::Pack;
 pub use stats::{Stats, Total};
 pub use store::Store;
 pub use tree::{Tree, TreeBuilder, TreeEntry};

@@ -87,21 +87,25 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a record so that after a power loss there is the old one or the new one.
+    /// Writes a record. If it is synced, there is the old one or the new one after a power loss; else perhaps none.
     pub(crate) fn write_record(
         &self,
         kind: RecordKind,
         path: &Path,
         name: &str,
         body: &[u8],
+        is_synced: bool,
     ) -> Result<(), StoreError> {
         let scratch = self.scratch_file()?;
         let written = File::create_new(&scratch).and_then(|mut file| {
             file.write_all(&kind.seal(name, body))?;
-            file.sync_all()
+            if is_synced { file.sync_all() } else { Ok(()) }
         });
         let result = written.map_err(StoreError::io("write", &scratch)).and_then(|()| {
             rename_into(&scratch, path)?;
+            if !is_synced {
+                return Ok(());
+            }
             let folder = path.parent().unwrap_or(path);
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("write", folder))
         });

@@ -12,7 +12,7 @@ impl Store {
     /// If it cannot be written.
     pub fn set_root(&self, name: &str, digests: &[Digest]) -> Result<(), StoreError> {
         let lines: String = digests.iter().map(|digest| format!("{digest}\n")).collect();
-        self.write_record(RecordKind::Root, &self.inner.layout.root_file(name)?, name, lines.as_bytes())
+        self.write_record(RecordKind::Root, &self.inner.layout.root_file(name)?, name, lines.as_bytes(), true)
     }
 
     /// Removes a root that may be there. What it kept goes with the next garbage collection, unless something else keeps it.

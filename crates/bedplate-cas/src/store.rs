@@ -10,7 +10,9 @@ use rustc_hash::FxHashMap;
 use rustix::fs::FlockOperation;
 
 use crate::checkout::Checkouts;
+use crate::digest::Copied;
 use crate::layout::{self, FOLDERS, Layout};
+use crate::pack::Packs;
 use crate::record::{RecordKind, remove_file};
 use crate::work::{self, LockGuard, WorkFolder};
 use crate::{Damage, Digest, StoreError};
@@ -30,7 +32,9 @@ pub(crate) struct Inner {
     /// What files had which content in this process, by inode.
     pub(crate) seen: Mutex<FxHashMap<u64, Digest>>,
     /// What files this process wrote, by inode.
-    pub(crate) written: Mutex<FxHashMap<u64, Digest>>,
+    pub(crate) written: Mutex<FxHashMap<u64, (Digest, Copied)>>,
+    /// What is in packs, once that was asked for.
+    pub(crate) packs: Mutex<Option<Packs>>,
     pub(crate) checkouts: Checkouts,
     damage: Mutex<Vec<Damage>>,
     /// Shared with other users; a garbage collection wants it for itself. Last: it is freed after the rest.
@@ -61,6 +65,7 @@ impl Store {
                 counter: AtomicU64::default(),
                 seen: Mutex::default(),
                 written: Mutex::default(),
+                packs: Mutex::default(),
                 checkouts: Checkouts::default(),
                 damage: Mutex::default(),
                 _lock: lock,
@@ -120,7 +125,7 @@ impl Store {
     /// If it cannot be written.
     pub fn set_document(&self, kind: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.inner.layout.document(kind, name)?;
-        self.write_record(RecordKind::Document, &path, &format!("{kind}/{name}"), bytes)
+        self.write_record(RecordKind::Document, &path, &format!("{kind}/{name}"), bytes, true)
     }
 
     /// Removes a document that may be there.

@@ -139,7 +139,11 @@ fn contents(store: &Store, path: &TreePath, digest: &Digest) -> Result<Option<Ve
     if digest.size < MAGIC.len() as u64 {
         return Ok(None);
     }
-    let place = store.place_of(digest).ok_or_else(|| ElfCheckError::Absent { path: path.to_string() })?;
+    let Some(place) = store.place_of(digest) else {
+        // It may be in a pack.
+        let bytes = store.read(digest).map_err(|_| ElfCheckError::Absent { path: path.to_string() })?;
+        return Ok(bytes.starts_with(MAGIC).then_some(bytes));
+    };
     let failed = |source| ElfCheckError::Read { path: place.clone(), source };
     let mut file = std::fs::File::open(&place).map_err(failed)?;
     let mut bytes = vec![0; MAGIC.len()];

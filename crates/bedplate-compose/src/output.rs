@@ -131,10 +131,9 @@ pub(crate) fn write(
     }
     let list_path = folder.join(format!("{name}.files.zst"));
     let packed = zstd::encode_all(list.as_bytes(), LIST_LEVEL).map_err(ComposeError::io("pack", &list_path))?;
-    replace(&list_path, &packed)?;
     let mut text = serde_json::to_string_pretty(&manifest).expect("texts and numbers are JSON");
     text.push('\n');
-    replace(&manifest_path, text.as_bytes())?;
+    replace(&[(&list_path, &packed), (&manifest_path, text.as_bytes())])?;
     Ok((manifest, manifest_path))
 }
 
@@ -170,21 +169,27 @@ fn facts(format: OutputFormat, path: &Path, digest: Digest) -> OutputFacts {
     OutputFacts { format: format.word().to_owned(), file: name, size: Some(digest.size), sha256: Some(digest.hex()) }
 }
 
-/// Writes a small file as a whole.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ComposeError> {
-    let beside = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(ComposeError::io("write", path))
+/// Writes small files, each as a whole, the last one last.
+fn replace(files: &[(&Path, &[u8])]) -> Result<(), ComposeError> {
+    // Synced at once, they wait for the machine's disk once.
+    files.par_iter().try_for_each(|(path, bytes)| {
+        let write = || {
+            let mut file = File::create(beside(path))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(ComposeError::io("write", path))
+    })?;
+    files.iter().try_for_each(|(path, _)| fs::rename(beside(path), path).map_err(ComposeError::io("write", path)))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }
 
 /// How long the steps took goes beside the manifest, which is the same each time.
 pub(crate) fn write_timings(manifest: &Path, timings: &[Timing], seconds: f64) -> Result<(), ComposeError> {
     let name = manifest.file_name().unwrap_or_default().to_string_lossy().replace(".manifest.json", ".timings.json");
     let text = serde_json::json!({"version": 1, "seconds": seconds, "steps": timings});
-    replace(&manifest.with_file_name(name), format!("{text:#}\n").as_bytes())
+    replace(&[(&manifest.with_file_name(name), format!("{text:#}\n").as_bytes())])
 }

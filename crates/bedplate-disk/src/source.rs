@@ -90,6 +90,7 @@ pub(crate) struct OpenDisk<'disk> {
 impl<'disk> OpenDisk<'disk> {
     pub(crate) fn new(disk: &'disk Disk) -> Result<Self, DiskError> {
         let mut open = Self { size: disk.size(), files: Vec::new(), parts: Vec::new() };
+        let mut last = None;
         for extent in disk.extents() {
             match &extent.source {
                 Source::Bytes(bytes) => open.parts.push(Part {
@@ -97,19 +98,30 @@ impl<'disk> OpenDisk<'disk> {
                     end: extent.offset + extent.length,
                     origin: Origin::Bytes(bytes),
                 }),
-                Source::File { path, offset } => open.add_file(extent, path, *offset)?,
+                Source::File { path, offset } => open.add_file(extent, path, *offset, &mut last)?,
             }
         }
         Ok(open)
     }
 
-    fn add_file(&mut self, extent: &Extent, path: &'disk Path, offset: u64) -> Result<(), DiskError> {
+    /// `last` is the small file before, and its size.
+    fn add_file(
+        &mut self,
+        extent: &Extent,
+        path: &'disk Path,
+        offset: u64,
+        last: &mut Option<(&'disk Path, u64)>,
+    ) -> Result<(), DiskError> {
         let needed = offset.saturating_add(extent.length);
         let short = |found| DiskError::ShortFile { path: path.to_owned(), found, needed };
         let start = extent.offset;
         // A disk may have many small files, each of which is opened when it is read.
         if extent.length < SMALL {
-            let found = std::fs::metadata(path).map_err(DiskError::io("read the size of", path))?.len();
+            let found = match *last {
+                Some((other, size)) if other == path => size,
+                _ => std::fs::metadata(path).map_err(DiskError::io("read the size of", path))?.len(),
+            };
+            *last = Some((path, found));
             if found < needed {
                 return Err(short(found));
             }
@@ -172,6 +184,8 @@ impl<'disk> OpenDisk<'disk> {
         let end = offset + buffer.len() as u64;
         let mut done = offset;
         let first = self.parts.partition_point(|part| part.end <= offset);
+        // Many parts that follow each other may be in one small file.
+        let mut last: Option<(&Path, File)> = None;
         for part in self.parts[first..].iter().take_while(|part| part.start < end) {
             let (from, to) = (part.start.max(offset), part.end.min(end));
             buffer[(done - offset) as usize..(from - offset) as usize].fill(0);
@@ -184,7 +198,10 @@ impl<'disk> OpenDisk<'disk> {
                     file.read_exact_at(target, offset + skip).map_err(DiskError::io("read", path))?;
                 }
                 Origin::SmallFile { path, offset } => {
-                    let file = File::open(path).map_err(DiskError::io("open", path))?;
+                    let (_, file) = match last.take() {
+                        Some((other, file)) if other == path => last.insert((other, file)),
+                        _ => last.insert((path, File::open(path).map_err(DiskError::io("open", path))?)),
+                    };
                     file.read_exact_at(target, offset + skip).map_err(DiskError::io("read", path))?;
                 }
             }

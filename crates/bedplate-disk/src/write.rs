@@ -126,7 +126,11 @@ impl Linear {
     fn update(&mut self, chunks: &[Chunk]) {
         for chunk in chunks {
             self.skip_to(chunk.offset());
-            self.hasher.update(&*chunk.bytes);
+            for page in chunk.bytes.chunks(4096) {
+                // All of it is asked of the memory at once: the hash alone would wait for line after line, and takes a tenth longer.
+                std::hint::black_box(page.iter().step_by(64).fold(0, |all, byte| all | byte));
+                self.hasher.update(page);
+            }
             self.at += chunk.bytes.len() as u64;
         }
     }

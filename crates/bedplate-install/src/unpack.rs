@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use bedplate_cas::{Batch, BlobKind, Digest, Store, StoreError};
+use bedplate_cas::{Batch, BlobKind, Digest, Pack, Store, StoreError};
 use bedplate_repo::{Entry, EntryKind, FileList, Finding, PackageHeaders, PayloadError, Problem, visit_payload};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -91,16 +91,19 @@ fn one(store: &Store, batch: &Batch, path: &Path) -> Result<Unpacked, Failure> {
 /// Puts the files of a payload into the batch.
 fn read_payload(batch: &Batch, path: &Path, files: &FileList) -> Result<Vec<Option<Digest>>, Failure> {
     let mut contents = vec![None; files.files.len()];
+    let mut pack = batch.pack();
     let expected = contents_of_header(files);
     // A content of several names is read once.
     let mut names: FxHashMap<usize, usize> = FxHashMap::default();
     let visit = |entry: Entry<'_>| -> Result<(), StoreError> {
         let Some(&number) = files.by_path.get(entry.path) else { return Ok(()) };
         match entry.kind {
-            EntryKind::File { contents: reader, .. } => {
+            EntryKind::File { contents: reader, size } => {
                 let kind = BlobKind::of_mode(entry.permissions);
-                contents[number] = Some(match expected.as_ref().and_then(|all| all[number]) {
-                    // It is compared with its digest while it is read.
+                // It is compared with its digest while it is read.
+                let known = expected.as_ref().and_then(|all| all[number]);
+                contents[number] = Some(match known {
+                    _ if size <= Pack::LARGEST => pack.put(reader, known)?,
                     Some(digest) => {
                         batch.put_known(digest, reader, kind)?;
                         digest
@@ -117,6 +120,7 @@ fn read_payload(batch: &Batch, path: &Path, files: &FileList) -> Result<Vec<Opti
         PayloadError::Visitor(error) => Failure::Store(error),
         PayloadError::Package(problems) => Failure::Package(problems),
     })?;
+    pack.finish()?;
     for (name, file) in names {
         contents[name] = contents[file];
     }

@@ -1,8 +1,17 @@
 //! Compression of repodata: by bounded decoders, so that a small file cannot fill the memory.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 
+use zstd::stream::raw::{self, InBuffer, Operation, OutBuffer};
+use zstd::stream::zio;
+
 use crate::Problem;
+
+thread_local! {
+    /// A thread reads many packages: the window of the decoder (8 MiB at high levels) need not be made for each of them.
+    static DECODER: Cell<Option<raw::Decoder<'static>>> = const { Cell::new(None) };
+}
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +68,7 @@ impl Compression {
     pub(crate) fn decoder<'a>(self, packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::None => Box::new(packed),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
+            Self::Zstd => Box::new(zio::Reader::new(packed, ZstdDecoder::new()?)),
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
             Self::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
         })
@@ -78,6 +87,57 @@ impl Compression {
             return Err(Problem::TooLarge { limit });
         }
         Ok(plain)
+    }
+}
+
+/// The decoder of this thread, or another one if that is in use.
+struct ZstdDecoder(Option<raw::Decoder<'static>>);
+
+impl ZstdDecoder {
+    fn new() -> io::Result<Self> {
+        let mut decoder = match DECODER.take() {
+            Some(decoder) => decoder,
+            None => raw::Decoder::new()?,
+        };
+        decoder.reinit()?;
+        Ok(Self(Some(decoder)))
+    }
+
+    fn inner(&mut self) -> &mut raw::Decoder<'static> {
+        self.0.as_mut().expect("only `drop` takes it")
+    }
+}
+
+impl Operation for ZstdDecoder {
+    fn run<C: zstd::zstd_safe::WriteBuf + ?Sized>(
+        &mut self,
+        input: &mut InBuffer<'_>,
+        output: &mut OutBuffer<'_, C>,
+    ) -> io::Result<usize> {
+        self.inner().run(input, output)
+    }
+
+    fn flush<C: zstd::zstd_safe::WriteBuf + ?Sized>(&mut self, output: &mut OutBuffer<'_, C>) -> io::Result<usize> {
+        self.inner().flush(output)
+    }
+
+    fn reinit(&mut self) -> io::Result<()> {
+        self.inner().reinit()
+    }
+
+    fn finish<C: zstd::zstd_safe::WriteBuf + ?Sized>(
+        &mut self,
+        output: &mut OutBuffer<'_, C>,
+        finished_frame: bool,
+    ) -> io::Result<usize> {
+        self.inner().finish(output, finished_frame)
+    }
+}
+
+impl Drop for ZstdDecoder {
+    fn drop(&mut self) {
+        // A thread that ends needs none any more.
+        let _ = DECODER.try_with(|kept| kept.set(self.0.take()));
     }
 }
 

@@ -133,30 +133,32 @@ pub fn for_each_entry<E>(
     path: &Path,
     visit: impl FnMut(Entry<'_>) -> Result<(), E>,
 ) -> Result<ReadPayload, PayloadError<E>> {
-    let (content, entries) = read(path, visit, Identity::Wanted)?;
+    let (content, entries) = read(path, visit, Whole::Hashed)?;
     Ok(ReadPayload { content, entries })
 }
 
-/// As [`for_each_entry`], but the content identity, which takes as long as the digest of the payload, is not computed.
+/// As [`for_each_entry`], but the payload as a whole is not hashed: all facts are those of the header, each file is compared with its
+/// digest there, and how the rest was packed is of no account.
 ///
 /// # Errors
 /// All that is wrong with the package, or what the visitor returned.
 pub fn visit_payload<E>(path: &Path, visit: impl FnMut(Entry<'_>) -> Result<(), E>) -> Result<(), PayloadError<E>> {
-    read(path, visit, Identity::Unwanted).map(drop)
+    read(path, visit, Whole::Passed).map(drop)
 }
 
-/// Whether the content identity is computed.
+/// What becomes of the payload as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Identity {
-    Wanted,
-    Unwanted,
+enum Whole {
+    /// It is compared with its digest, and the content identity is computed.
+    Hashed,
+    Passed,
 }
 
 /// The content identity (or zeros), and how many entries there were.
 fn read<E>(
     path: &Path,
     visit: impl FnMut(Entry<'_>) -> Result<(), E>,
-    identity: Identity,
+    whole: Whole,
 ) -> Result<([u8; 32], usize), PayloadError<E>> {
     let package = |problem: Problem| PayloadError::Package(vec![problem]);
     let front = Front::open(path).map_err(package)?;
@@ -180,11 +182,8 @@ fn read<E>(
         return Err(PayloadError::Package(signature.into_problems().into_iter().chain(main.into_problems()).collect()));
     }
 
-    let sums = Sums {
-        payload: Sha256::new().into(),
-        content: (identity == Identity::Wanted).then(|| Sha256::new_with_prefix(front.header()).into()),
-        failed: Cell::new(None),
-    };
+    let hashes = || RefCell::new((Sha256::new(), Sha256::new_with_prefix(front.header())));
+    let sums = Sums { hashes: (whole == Whole::Hashed).then(hashes), failed: Cell::new(None) };
     let mut packed = Summed { reader: front.payload(), sums: &sums };
     let mut walk = Walk::new(&listing, visit);
     let read = read_archive(&mut packed, &main, &mut walk);
@@ -199,21 +198,27 @@ fn read<E>(
         // The decoder's words about it say less.
         return Err(package(Problem::Io(error)));
     }
-    // Bytes behind the end of the compressed data belong to the payload, too.
-    io::copy(&mut packed, &mut io::sink()).map_err(|error| package(Problem::Io(error)))?;
-    check_payload(&main, Checksum::Sha256(sums.payload.into_inner().finalize().into()));
+    let mut content = [0; 32];
+    if whole == Whole::Hashed {
+        // Bytes behind the end of the compressed data belong to the payload, too.
+        io::copy(&mut packed, &mut io::sink()).map_err(|error| package(Problem::Io(error)))?;
+    }
+    if let Some(hashes) = sums.hashes {
+        let (payload, identity) = hashes.into_inner();
+        check_payload(&main, Checksum::Sha256(payload.finalize().into()));
+        content = identity.finalize().into();
+    }
     problems.extend(main.into_problems());
     if !problems.is_empty() {
         return Err(PayloadError::Package(problems));
     }
-    let content = sums.content.map(|content| content.into_inner().finalize().into()).unwrap_or_default();
     Ok((content, walk.entries))
 }
 
 /// Digests of what went through.
 struct Sums {
-    payload: RefCell<Sha256>,
-    content: Option<RefCell<Sha256>>,
+    /// Of the payload, and of the header and the payload.
+    hashes: Option<RefCell<(Sha256, Sha256)>>,
     /// Why the file could not be read.
     failed: Cell<Option<io::Error>>,
 }
@@ -227,9 +232,10 @@ impl<R: Read> Read for Summed<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.reader.read(buffer) {
             Ok(count) => {
-                self.sums.payload.borrow_mut().update(&buffer[..count]);
-                if let Some(content) = &self.sums.content {
-                    content.borrow_mut().update(&buffer[..count]);
+                if let Some(hashes) = &self.sums.hashes {
+                    let (payload, content) = &mut *hashes.borrow_mut();
+                    payload.update(&buffer[..count]);
+                    content.update(&buffer[..count]);
                 }
                 Ok(count)
             }

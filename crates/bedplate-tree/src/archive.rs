@@ -1,10 +1,10 @@
 //! A tree as a tar archive (pax), the same bytes for the same tree: what mkfs tools, OCI layers and root archives are made from.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 
-use bedplate_cas::{Store, StoreError};
+use bedplate_cas::{Place, Store, StoreError};
 use bedplate_diag::Category;
 use tar::{Builder, EntryType, Header};
 
@@ -115,8 +115,14 @@ fn write_entry<W: Write>(
             EntryType::Directory
         }
         Kind::File(digest) => {
-            let file = store.path_of(digest).map_err(|source| ArchiveError::Content { path: path.clone(), source })?;
-            content = Some(File::open(&file).map_err(|source| ArchiveError::Read { file, source })?);
+            let place = store.sound_place_of(digest);
+            let Place { path: file, offset, .. } =
+                place.map_err(|source| ArchiveError::Content { path: path.clone(), source })?;
+            let opened = File::open(&file).and_then(|mut opened| {
+                opened.seek(SeekFrom::Start(offset))?;
+                Ok(opened.take(digest.size))
+            });
+            content = Some(opened.map_err(|source| ArchiveError::Read { file, source })?);
             header.set_size(digest.size.min(LARGEST_SIZE));
             if digest.size > LARGEST_SIZE {
                 records.push(("size".to_owned(), digest.size.to_string().into_bytes()));

@@ -2,6 +2,7 @@
 
 mod damage;
 mod gc;
+mod packs;
 mod processes;
 mod properties;
 mod reapi;

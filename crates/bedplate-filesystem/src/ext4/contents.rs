@@ -1,10 +1,10 @@
 //! Contents of files: where they are, and which of their blocks are not zero.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use bedplate_cas::{Digest, Store};
+use bedplate_cas::{Digest, Place, Store};
 use rayon::prelude::*;
 
 use super::BLOCK;
@@ -20,6 +20,8 @@ const BUFFER: usize = 1 << 18;
 #[derive(Debug)]
 pub(crate) struct Content {
     pub(crate) path: PathBuf,
+    /// Where it begins in that file.
+    pub(crate) offset: u64,
     pub(crate) size: u64,
     /// Blocks that are stored: the first of each run, and how many.
     pub(crate) runs: Vec<(u32, u64)>,
@@ -28,20 +30,22 @@ pub(crate) struct Content {
 /// The contents of some digests, all of which are whole; or the one that is not, and why.
 pub(crate) fn find(store: &Store, digests: &[Digest]) -> Result<Vec<Content>, Box<(Digest, FilesystemError)>> {
     let one = |digest: &Digest| -> Result<Content, FilesystemError> {
-        let path = store.sound_path_of(digest)?;
-        let runs = runs(&path, digest.size).map_err(FilesystemError::io("read", &path))?;
-        Ok(Content { path, size: digest.size, runs })
+        let Place { path, offset, is_dense } = store.sound_place_of(digest)?;
+        let blocks = digest.size.div_ceil(BLOCK);
+        let runs = match is_dense || blocks < u64::from(HOLE) {
+            true => (blocks > 0).then_some((0, blocks)).into_iter().collect(),
+            false => runs(&path, offset, digest.size).map_err(FilesystemError::io("read", &path))?,
+        };
+        Ok(Content { path, offset, size: digest.size, runs })
     };
     digests.par_iter().map(|digest| one(digest).map_err(|error| Box::new((*digest, error)))).collect()
 }
 
 /// Where a file has data. What is zero for long becomes a hole.
-fn runs(path: &Path, size: u64) -> std::io::Result<Vec<(u32, u64)>> {
-    let blocks = size.div_ceil(BLOCK);
-    if blocks < u64::from(HOLE) {
-        return Ok(if blocks == 0 { Vec::new() } else { vec![(0, blocks)] });
-    }
+fn runs(path: &Path, offset: u64, size: u64) -> std::io::Result<Vec<(u32, u64)>> {
     let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut file = file.take(size);
     let (mut runs, mut buffer): (Vec<(u32, u64)>, _) = (Vec::new(), vec![0; BUFFER]);
     // The block in hand, the first that belongs to no run yet, and the first of those in a row that are zero.
     let (mut at, mut start, mut zeros) = (0_u32, 0_u32, 0_u32);
@@ -107,8 +111,9 @@ mod tests {
             let bytes: Vec<u8> = parts.iter().flat_map(|(byte, count)| vec![*byte; count * 4096]).collect();
             for cut in [0, 1, 4095] {
                 let bytes = &bytes[..bytes.len() - cut];
-                std::fs::write(&path, bytes).unwrap();
-                assert_eq!(runs(&path, bytes.len() as u64).unwrap(), expected, "{parts:?} {cut}");
+                // Between others.
+                std::fs::write(&path, [&[1; 77], bytes, &[1; 5000]].concat()).unwrap();
+                assert_eq!(runs(&path, 77, bytes.len() as u64).unwrap(), expected, "{parts:?} {cut}");
             }
         }
     }

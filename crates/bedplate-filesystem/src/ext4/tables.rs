@@ -205,7 +205,7 @@ impl<'a> Layout<'a> {
                 Data::Content(at) => {
                     let content = &self.nodes.contents[*at];
                     let length = (extent.blocks * BLOCK).min(content.size - start);
-                    Bytes::File { path: content.path.clone(), offset: start, length }
+                    Bytes::File { path: content.path.clone(), offset: content.offset + start, length }
                 }
                 Data::Inline(..) => continue,
             };
