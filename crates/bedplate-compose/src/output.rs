@@ -191,5 +191,8 @@ fn beside(path: &Path) -> PathBuf {
 pub(crate) fn write_timings(manifest: &Path, timings: &[Timing], seconds: f64) -> Result<(), ComposeError> {
     let name = manifest.file_name().unwrap_or_default().to_string_lossy().replace(".manifest.json", ".timings.json");
     let text = serde_json::json!({"version": 1, "seconds": seconds, "steps": timings});
-    replace(&[(&manifest.with_file_name(name), format!("{text:#}\n").as_bytes())])
+    let path = manifest.with_file_name(name);
+    // Nothing is lost with it, so it is not synced.
+    let written = fs::write(beside(&path), format!("{text:#}\n")).and_then(|()| fs::rename(beside(&path), &path));
+    written.map_err(ComposeError::io("write", &path))
 }
