@@ -53,6 +53,8 @@ pub struct Place {
     pub path: PathBuf,
     /// Where they begin in it; others may follow them.
     pub offset: u64,
+    /// The file has nothing else.
+    pub is_whole: bool,
     /// It is known that no 8 KiB in a row are zero.
     pub is_dense: bool,
 }
@@ -218,21 +220,22 @@ impl Store {
     /// If it is not there, or was damaged: then it is dropped.
     pub fn sound_place_of(&self, digest: &Digest) -> Result<Place, StoreError> {
         let Some((pack, offset)) = self.packed(digest) else { return self.sound_blob(digest) };
-        Ok(Place { offset, ..self.sound_blob(&pack)? })
+        let place = self.sound_blob(&pack).inspect_err(|_| self.forget_pack(&pack))?;
+        Ok(Place { offset, is_whole: false, ..place })
     }
 
     fn sound_blob(&self, digest: &Digest) -> Result<Place, StoreError> {
         for kind in BlobKind::ALL {
             let path = self.inner.layout.blob(digest, kind);
             if let Some(Copied { is_dense }) = self.written(digest, kind, &path) {
-                return Ok(Place { path, offset: 0, is_dense });
+                return Ok(Place { path, offset: 0, is_whole: true, is_dense });
             }
             if matches!(self.wrong(digest, kind, &path), Ok(None)) {
-                return Ok(Place { path, offset: 0, is_dense: false });
+                return Ok(Place { path, offset: 0, is_whole: true, is_dense: false });
             }
         }
         // Whatever is wrong with its files is found out and told there.
-        Ok(Place { path: self.path_of(digest)?, offset: 0, is_dense: false })
+        Ok(Place { path: self.path_of(digest)?, offset: 0, is_whole: true, is_dense: false })
     }
 
     /// What is known of a file that this process wrote, if it is as it was then by its inode.

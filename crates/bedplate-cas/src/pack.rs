@@ -4,7 +4,7 @@
 //! made it. A content of a pack is found as a blob is; who needs it as a file of its own gets one.
 
 use std::fs::File;
-use std::io::{Read, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::mem;
 use std::path::Path;
 
@@ -41,11 +41,6 @@ impl Packs {
             self.0.insert(*content, Packed { pack, offset });
             offset += content.size;
         }
-    }
-
-    /// Leaves a pack out that is no more.
-    fn remove(&mut self, pack: &Digest) {
-        self.0.retain(|_, one| one.pack != *pack);
     }
 }
 
@@ -170,12 +165,23 @@ impl Store {
             file.take(digest.size).read_to_end(&mut bytes)?;
             Ok(bytes)
         });
-        let bytes = read.map_err(StoreError::io("read", &path))?;
+        let bytes = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.forget_pack(&pack);
+                return Ok(None);
+            }
+            read => read.map_err(StoreError::io("read", &path))?,
+        };
         if Digest::of(&bytes) == *digest {
             return Ok(Some(bytes));
         }
-        self.with_packs(|packs| packs.remove(&pack));
+        self.forget_pack(&pack);
         Err(self.drop_blob(&pack, path, format!("the content {} of it has another SHA-256", digest.hex()))?)
+    }
+
+    /// It was damaged, or is not there any more.
+    pub(crate) fn forget_pack(&self, pack: &Digest) {
+        self.with_packs(|packs| packs.0.retain(|_, one| one.pack != *pack));
     }
 
     /// Makes a blob of a content that only a pack has. False if none has it.

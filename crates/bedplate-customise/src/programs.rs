@@ -116,10 +116,12 @@ fn depmod(
             .iter()
             .any(|path| folder.join(path).symlink_metadata().is_ok())
     };
+    let system;
     let root = if programs.tools.iter().any(is_program) {
         programs.tools.to_vec()
     } else if ["/usr/sbin/depmod", "/usr/bin/depmod"].iter().any(|path| editor.look(path).is_some()) {
-        vec![whole_system(editor, &work)?]
+        system = whole_system(editor)?;
+        vec![system.folder.clone()]
     } else {
         return Err(CustomiseError::NoDepmod { kernel: kernel.clone() });
     };
@@ -177,6 +179,7 @@ const INDEXES: [Index; 2] = [
 /// If a program fails; if a file cannot be read or written.
 pub fn index_systemd(editor: &mut Editor<'_>, programs: Programs<'_>, runs_here: bool) -> Result<(), CustomiseError> {
     editor.step("indexes of systemd");
+    let mut system = None;
     for index in INDEXES {
         let program: TreePath = index.program.parse().expect("it is a path");
         let folders = index.inputs.iter().filter_map(|folder| folder.parse::<TreePath>().ok());
@@ -194,9 +197,13 @@ pub fn index_systemd(editor: &mut Editor<'_>, programs: Programs<'_>, runs_here:
             Some(made) => made,
             None => {
                 let work = editor.store.work(name)?;
+                let system = match &mut system {
+                    Some(system) => system,
+                    none => none.insert(whole_system(editor)?),
+                };
                 let argv: Vec<&str> = [index.program].iter().chain(index.arguments).copied().collect();
                 let folder = index.output.rsplit_once('/').map_or("/", |(folder, _)| folder);
-                let layers = vec![whole_system(editor, &work)?];
+                let layers = vec![system.folder.clone()];
                 let upper = start(&Program { argv: &argv, layers, writes: &[folder] }, programs, &work)?;
                 let digest = editor.store.put_file(&upper.join(index.output.trim_start_matches('/')))?;
                 let made = Made([(index.output.parse().expect("it is a path"), digest)].into());
@@ -263,8 +270,15 @@ const LEFT_OUT: [&str; 8] = [
 ];
 
 /// The image as a folder, for its own programs to run in.
-fn whole_system(editor: &Editor<'_>, work: &WorkFolder) -> Result<PathBuf, CustomiseError> {
-    let target = work.path().join("system");
+struct System {
+    folder: PathBuf,
+    _work: WorkFolder,
+}
+
+fn whole_system(editor: &Editor<'_>) -> Result<System, CustomiseError> {
+    let work = editor.store.work("system")?;
+    // A work folder is for its owner alone.
+    let folder = work.path().join("root");
     let is_left_out = |path: &str| {
         LEFT_OUT
             .iter()
@@ -272,8 +286,8 @@ fn whole_system(editor: &Editor<'_>, work: &WorkFolder) -> Result<PathBuf, Custo
     };
     let paths: Vec<TreePath> =
         editor.tree.iter().map(|(path, _)| path).filter(|path| !is_left_out(path.as_str())).cloned().collect();
-    lay_out(editor, &paths, &target)?;
-    Ok(target)
+    lay_out(editor, &paths, &folder)?;
+    Ok(System { folder, _work: work })
 }
 
 /// Makes files, links and folders of the tree below a folder. Files are hard links to the store where that can be.
@@ -297,11 +311,13 @@ fn lay_out(editor: &Editor<'_>, paths: &[TreePath], target: &Path) -> Result<(),
             _ => continue,
         };
         let content = |source| CustomiseError::Content { path: path.clone(), source };
-        let blob = editor.store.path_of(&digest).map_err(content)?;
+        let place = editor.store.sound_place_of(&digest).map_err(content)?;
         let is_executable = entry.mode & 0o111 != 0;
-        let fits = fs::metadata(&blob).is_ok_and(|facts| (facts.permissions().mode() & 0o111 != 0) == is_executable);
-        if !fits || fs::hard_link(&blob, &at).is_err() {
-            fs::copy(&blob, &at).map_err(CustomiseError::io("write", &at))?;
+        let fits =
+            |blob| fs::metadata(blob).is_ok_and(|facts| (facts.permissions().mode() & 0o111 != 0) == is_executable);
+        if !place.is_whole || !fits(&place.path) || fs::hard_link(&place.path, &at).is_err() {
+            let bytes = editor.store.read(&digest).map_err(content)?;
+            fs::write(&at, bytes).map_err(CustomiseError::io("write", &at))?;
             let mode = fs::Permissions::from_mode(if is_executable { 0o555 } else { 0o444 });
             fs::set_permissions(&at, mode).map_err(CustomiseError::io("write", &at))?;
         }

@@ -99,6 +99,9 @@ fn a_damaged_pack_is_dropped_and_its_contents_with_it() {
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         assert_eq!(store.take_damage().len(), 1);
         assert!(!path.exists());
+        // Here, and in other processes.
+        assert!(!digests.iter().any(|digest| store.has(digest)));
+        assert!(matches!(store.read(&digests[0]), Err(StoreError::Missing { .. })));
         let store = scratch.open();
         assert!(!digests.iter().any(|digest| store.has(digest)));
         // What leads nowhere is not kept.

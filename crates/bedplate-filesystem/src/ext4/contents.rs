@@ -30,7 +30,7 @@ pub(crate) struct Content {
 /// The contents of some digests, all of which are whole; or the one that is not, and why.
 pub(crate) fn find(store: &Store, digests: &[Digest]) -> Result<Vec<Content>, Box<(Digest, FilesystemError)>> {
     let one = |digest: &Digest| -> Result<Content, FilesystemError> {
-        let Place { path, offset, is_dense } = store.sound_place_of(digest)?;
+        let Place { path, offset, is_dense, .. } = store.sound_place_of(digest)?;
         let blocks = digest.size.div_ceil(BLOCK);
         let runs = match is_dense || blocks < u64::from(HOLE) {
             true => (blocks > 0).then_some((0, blocks)).into_iter().collect(),
