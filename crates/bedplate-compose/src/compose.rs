@@ -20,7 +20,7 @@ use crate::install::{Installed, install, provided_users};
 use crate::manifest::{self, MANIFEST_VERSION, Manifest, NamedDigest, TreeFacts};
 use crate::partitions::{self, Identity, Partition, PartitionFacts};
 use crate::step::Steps;
-use crate::{BuiltFrom, ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, signatures, verity};
+use crate::{BuiltFrom, ComposeError, Listener, PackageSource, Selected, Timing, output, scripts, trust, verity};
 
 /// Why a root of the seed is not there, for people.
 pub type SeedFailure = Box<dyn std::error::Error + Send + Sync>;
@@ -119,12 +119,21 @@ impl Workshop<'_> {
 ///
 /// See [`ComposeError`]. Nothing is written to the output folder then.
 pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed, ComposeError> {
+    steps(request, sources).map_err(|error| trust::cause(error, request))
+}
+
+/// All steps.
+fn steps(request: &Request<'_>, sources: &mut Sources) -> Result<Composed, ComposeError> {
     let config = request.config;
     let steps = Steps::new(request.listener);
     let stop = || if request.cancel.is_cancelled() { Err(ComposeError::Cancelled) } else { Ok(()) };
 
     let unused_key = verity::check_key(request)?;
-    steps.run("signatures", || check_signatures(request), |()| format!("{} packages", request.packages.len()))?;
+    steps.run(
+        "signatures",
+        || trust::check_signatures(request),
+        |()| format!("{} packages", request.packages.len()),
+    )?;
     let Installed { packages, scripted, placed, mut warnings } = steps.run(
         "install",
         || install(request.store, request.packages, config, request.epoch),
@@ -175,17 +184,21 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
         stop()?;
     }
 
-    let mut drive = None;
+    let mut identity = None;
     if !plans.is_empty() {
         partitions::add_mount_points(&mut tree, &plans, request.epoch)?;
-        let identity = Identity::of(&tree, config);
-        add_fstab(&mut tree, request, &identity)?;
-        if is_disk {
-            drive = Some(make_disk(request, &tree, &identity, tools.as_ref(), &steps)?);
-            stop()?;
-        }
+        let found = Identity::of(&tree, config);
+        add_fstab(&mut tree, request, &found)?;
+        identity = Some(found);
     }
-    let list = tree.to_manifest();
+    let mut list = String::new();
+    let drive = rayon::in_place_scope(|scope| {
+        // It is long, and nobody waits for it yet.
+        scope.spawn(|_| list = tree.to_manifest());
+        let identity = identity.filter(|_| is_disk);
+        identity.map(|identity| make_disk(request, &tree, &identity, tools.as_ref(), &steps)).transpose()
+    })?;
+    stop()?;
     let manifest = Manifest {
         version: MANIFEST_VERSION,
         tool: request.tool.clone(),
@@ -206,11 +219,6 @@ pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed,
     let (timings, seconds) = steps.finish();
     output::write_timings(&manifest_path, &timings, seconds)?;
     Ok(Composed { manifest, manifest_path, warnings, timings, seconds })
-}
-
-fn check_signatures(request: &Request<'_>) -> Result<(), ComposeError> {
-    let findings = signatures::verify(request.packages, request.repositories);
-    if findings.has_errors() { Err(ComposeError::Untrusted(findings)) } else { Ok(()) }
 }
 
 /// The users of the packages, which their scripts may want. Those of the config come later.

@@ -26,8 +26,8 @@ mod output;
 mod partitions;
 mod scripts;
 mod selection;
-mod signatures;
 mod step;
+mod trust;
 mod verity;
 
 pub use boot::BootFacts;

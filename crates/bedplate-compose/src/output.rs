@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use bedplate_cas::Digest;
-use bedplate_disk::{Format, Packing, Target, WriteOptions, Written, write_all};
+use bedplate_disk::{Format, Packing, Target, Unnamed, WriteOptions, Written};
 use bedplate_image_config::{ImageConfig, OutputFormat, Qcow2Compression};
 use bedplate_tree::FileTree;
 use rayon::prelude::*;
@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::compose::{Drive, show};
 use crate::manifest::{Manifest, OutputFacts};
 use crate::step::Steps;
+use crate::trust::Checksums;
 use crate::{ComposeError, Request, Timing, container};
 
 /// How hard the list of files is packed: beyond this, more time is spent than bytes are saved.
@@ -74,15 +75,8 @@ pub(crate) fn write(
 ) -> Result<(Manifest, PathBuf), ComposeError> {
     let (config, folder) = (request.config, request.output);
     let name = name_of(config);
-    fs::create_dir_all(folder).map_err(ComposeError::io("make the folder", folder))?;
+    let _folders = NewFolders::make(folder)?;
     let manifest_path = folder.join(format!("{name}.manifest.json"));
-    // The old manifest does not describe what is written now.
-    match fs::remove_file(&manifest_path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(ComposeError::io("replace", &manifest_path)(error));
-        }
-        _ => {}
-    }
     let mut targets = Vec::new();
     for format in request.formats {
         if let Some((disk, packing)) = disk_format(*format, config) {
@@ -90,17 +84,28 @@ pub(crate) fn write(
             targets.push((*format, Target { path, format: disk, packing }));
         }
     }
-    let mut written = vec![None; targets.len()];
+    let checksums = Checksums::new(request.packages);
+    let mut unnamed = None;
     if let (Some(drive), false) = (drive, targets.is_empty()) {
         let all: Vec<Target> = targets.iter().map(|(_, target)| target.clone()).collect();
         let epoch = u64::try_from(request.epoch).unwrap_or_default();
         let options = WriteOptions { epoch, identity: drive.guid };
-        written = steps.run(
+        unnamed = Some(steps.run(
             "disk",
-            || write_all(&drive.disk, &all, options),
+            || bedplate_disk::write(&drive.disk, &all, options, &|| checksums.one()),
             |_| format!("{} as {}", show(drive.disk.size()), words(targets.iter().map(|(format, _)| format.word()))),
-        )?;
+        )?);
     }
+    let count = request.packages.len();
+    steps.run("checksums", || checksums.finish(request.cancel), |()| format!("{count} packages"))?;
+    // The old manifest does not describe what is written now.
+    match fs::remove_file(&manifest_path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(ComposeError::io("replace", &manifest_path)(error));
+        }
+        _ => {}
+    }
+    let written = unnamed.map(Unnamed::persist).transpose()?.unwrap_or_default();
     let facts: Vec<Result<OutputFacts, ComposeError>> = targets
         .par_iter()
         .zip(written)
@@ -135,6 +140,25 @@ pub(crate) fn write(
     text.push('\n');
     replace(&[(&list_path, &packed), (&manifest_path, text.as_bytes())])?;
     Ok((manifest, manifest_path))
+}
+
+/// Folders that were made for the output. If nothing came into them, they are gone again.
+struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    fn make(folder: &Path) -> Result<Self, ComposeError> {
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let missing = folder.ancestors().take_while(is_missing).map(Path::to_owned).collect();
+        fs::create_dir_all(folder).map_err(ComposeError::io("make the folder", folder))?;
+        Ok(Self(missing))
+    }
+}
+
+impl Drop for NewFolders {
+    fn drop(&mut self) {
+        // One that is not empty stays.
+        let _ = self.0.iter().try_for_each(fs::remove_dir);
+    }
 }
 
 fn words<'a>(all: impl Iterator<Item = &'a str>) -> String {

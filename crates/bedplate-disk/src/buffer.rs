@@ -17,7 +17,8 @@ impl Buffer {
     /// Gives it this length. Which bytes it has then is not known.
     pub(crate) fn set_length(&mut self, length: usize) {
         if self.bytes.len() < length + ALIGNMENT {
-            self.bytes.resize(length + ALIGNMENT, 0);
+            // Memory of the system is zero already, so that this touches none of it.
+            self.bytes = vec![0; length + ALIGNMENT];
             self.start = self.bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         }
         self.length = length;

@@ -49,4 +49,4 @@ pub use uuid::Uuid;
 pub use verity::{
     RootHash, RootHashError, Salt, SaltError, Verity, VerityRequest, check_verity, read_verity, write_verity,
 };
-pub use write::{Target, WriteOptions, Written, write_all};
+pub use write::{Target, Unnamed, WriteOptions, Written, write, write_all};

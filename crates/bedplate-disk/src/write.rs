@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -75,12 +76,49 @@ pub(crate) trait Sink: Send {
     }
 }
 
-/// Writes a disk to all targets. Nothing is at any of them before all are complete. Gives what is known of each file: those that are the
-/// bytes of the disk in their order (raw, VHD of fixed size) are hashed while they are written.
+/// Images that are complete, and on the disk of the machine, but have no names yet. If they are dropped, they are gone.
+#[derive(Debug)]
+#[must_use]
+pub struct Unnamed {
+    files: Vec<NewFile>,
+    written: Vec<Option<Written>>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Unnamed {
+    /// Gives them their names, in place of what has these now. Gives what is known of each file: those that are the bytes of the disk in
+    /// their order (raw, VHD of fixed size) were hashed while they were written.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn persist(self) -> Result<Vec<Option<Written>>, DiskError> {
+        self.files.into_iter().try_for_each(NewFile::persist)?;
+        self.folders.iter().try_for_each(|folder| sync_folder(folder))?;
+        Ok(self.written)
+    }
+}
+
+/// Writes a disk to all targets, and gives them their names: see [`write()`] and [`Unnamed::persist`].
 ///
 /// # Errors
 /// If a format does not suit the disk, or what the system refuses; the targets are then as they were before.
 pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Result<Vec<Option<Written>>, DiskError> {
+    write(disk, targets, options, &|| false)?.persist()
+}
+
+/// Writes a disk beside all targets. Nothing is at any of them before [`Unnamed::persist`].
+///
+/// Where bytes are hashed in their order, a processor that waits for that does a piece of other work at a time: `meanwhile`, until it gives
+/// false.
+///
+/// # Errors
+/// If a format does not suit the disk, or what the system refuses.
+pub fn write(
+    disk: &Disk,
+    targets: &[Target],
+    options: WriteOptions,
+    meanwhile: &(dyn Fn() -> bool + Sync),
+) -> Result<Unnamed, DiskError> {
     for (number, target) in targets.iter().enumerate() {
         check(disk, target)?;
         if targets[..number].iter().any(|other| other.path == target.path) {
@@ -99,7 +137,7 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
         sinks.push((target.path.as_path(), sink));
     }
 
-    let hashed = fill(&open, &mut sinks)?;
+    let hashed = fill(&open, &mut sinks, meanwhile)?;
     let written = sinks.iter().map(|(_, sink)| {
         let tail = sink.tail()?;
         let sha256 = hashed.clone()?.chain_update(&tail).finalize().into();
@@ -109,10 +147,8 @@ pub fn write_all(disk: &Disk, targets: &[Target], options: WriteOptions) -> Resu
     drop(sinks);
     // On the disk of the machine before any has its name.
     files.par_iter().try_for_each(NewFile::sync)?;
-    files.into_iter().try_for_each(NewFile::persist)?;
-    let folders: BTreeSet<&Path> = targets.iter().map(|target| folder_of(&target.path)).collect();
-    folders.into_iter().try_for_each(sync_folder)?;
-    Ok(written)
+    let folders = targets.iter().map(|target| folder_of(&target.path).to_owned()).collect();
+    Ok(Unnamed { files, written, folders })
 }
 
 /// The bytes of a disk, hashed in their order.
@@ -123,7 +159,8 @@ struct Linear {
 }
 
 impl Linear {
-    fn update(&mut self, chunks: &[Chunk]) {
+    /// Hashes chunks; counts them down.
+    fn update(&mut self, chunks: &[Chunk], left: &AtomicUsize) {
         for chunk in chunks {
             self.skip_to(chunk.offset());
             for page in chunk.bytes.chunks(4096) {
@@ -132,6 +169,7 @@ impl Linear {
                 self.hasher.update(page);
             }
             self.at += chunk.bytes.len() as u64;
+            left.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -148,7 +186,11 @@ impl Linear {
 }
 
 /// Gives all sinks the data of a disk, from one reading. Gives what its bytes hash to, if a sink wants that.
-fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<Option<Sha256>, DiskError> {
+fn fill(
+    open: &OpenDisk<'_>,
+    sinks: &mut [(&Path, Box<dyn Sink>)],
+    meanwhile: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<Sha256>, DiskError> {
     let is_hashed = sinks.iter().any(|(_, sink)| sink.tail().is_some());
     let mut linear = is_hashed.then(|| Linear { hasher: Sha256::new(), at: 0 });
     let mut chunks = open.chunks();
@@ -163,8 +205,16 @@ fn fill(open: &OpenDisk<'_>, sinks: &mut [(&Path, Box<dyn Sink>)]) -> Result<Opt
                 .iter_mut()
                 .map(|(path, sink)| scope.spawn(|| sink.write(batch_now).map_err(DiskError::io("write", path))))
                 .collect();
-            let hash = || linear.iter_mut().for_each(|linear| linear.update(batch_now));
-            let ((), next) = rayon::join(hash, || read_batch(open, chunks, &mut buffers));
+            let left = AtomicUsize::new(if linear.is_some() { batch_now.len() } else { 0 });
+            let hash = || linear.iter_mut().for_each(|linear| linear.update(batch_now, &left));
+            let read = || {
+                let next = read_batch(open, chunks, &mut buffers);
+                // One that is hashed just now may be done before a piece of other work.
+                let has_time = || left.load(Ordering::Relaxed) > 1;
+                while has_time() && meanwhile() {}
+                next
+            };
+            let ((), next) = rayon::join(hash, read);
             let written = writers.into_iter().map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)));
             written.collect::<Result<(), _>>().and(Ok(next))
         })?;
@@ -255,7 +305,7 @@ mod tests {
         let plan = Plan { size: disk.size(), sector_size: disk.sector_size(), packing, options };
         let file = tempfile::tempfile().unwrap();
         let sink = sink(format, file.try_clone().unwrap(), plan).unwrap();
-        fill(&OpenDisk::new(disk).unwrap(), &mut [(Path::new("image"), sink)]).unwrap();
+        fill(&OpenDisk::new(disk).unwrap(), &mut [(Path::new("image"), sink)], &|| false).unwrap();
         file
     }
 

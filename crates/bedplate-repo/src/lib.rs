@@ -49,4 +49,4 @@ pub use query::{Capability, NamePattern, QueryError, Selection};
 pub use repository::{LoadOptions, Repository, VerifySignature, load, read_built, same_names};
 pub use rpm::{Payload, ReadPackage, content_identity, read_package};
 pub use signature::{MakeSignature, SignedHeader, read_signature, sign_package};
-pub use verify::{Verified, VerifyOptions, verify, verify_signed};
+pub use verify::{Verified, VerifyOptions, verify, verify_checksum, verify_signature};

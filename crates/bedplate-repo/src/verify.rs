@@ -101,14 +101,10 @@ fn verify_plain(folder: &Path, options: &VerifyOptions<'_>, mut findings: Findin
     Verified { packages: files.len(), files_read: true, findings }
 }
 
-/// Checks a package file without unpacking it: its checksum by the metadata, and, if there is a verifier, the signature of its header. The
-/// header has the digests of all files, so that whoever unpacks the package knows whether they are those that were signed.
-pub fn verify_signed(path: &Path, checksum: Checksum, signature: Option<&dyn VerifySignature>) -> Findings {
+/// Reads a package file as a whole, and compares it with its checksum by the metadata.
+pub fn verify_checksum(path: &Path, checksum: Checksum) -> Findings {
     let mut findings = Findings::default();
     compare_checksums(path, checksum, checksum_of_file(path, checksum), &mut findings);
-    if let Some(verifier) = signature {
-        check_signature(path, verifier, &mut findings);
-    }
     findings
 }
 
@@ -119,7 +115,7 @@ fn verify_file(path: &Path, signature: Option<&dyn VerifySignature>) -> Findings
     let problems = match read_package(path, &name, 0, Payload::Digest) {
         Ok(read) => {
             if let Some(verifier) = signature {
-                check_signature(path, verifier, &mut findings);
+                findings.extend(verify_signature(path, verifier));
             }
             read.warnings
         }
@@ -177,7 +173,7 @@ fn verify_package(
     match read_package(&path, &package.location, usize::MAX, Payload::Digest) {
         Ok(read) => {
             if let Some(verifier) = signature {
-                check_signature(&path, verifier, &mut findings);
+                findings.extend(verify_signature(&path, verifier));
             }
             let header = conventions::without_marks(read.package);
             // A file of another size was reported already.
@@ -199,7 +195,10 @@ fn verify_package(
 }
 
 /// Verifies the signature in a package.
-fn check_signature(path: &Path, verifier: &dyn VerifySignature, findings: &mut Findings) {
+/// Checks the signature of a package file's header, which has the digests of all files: whoever unpacks the package knows by it whether
+/// they are those that were signed. Nothing behind the header is read.
+pub fn verify_signature(path: &Path, verifier: &dyn VerifySignature) -> Findings {
+    let mut findings = Findings::default();
     match read_signature(path) {
         Ok(SignedHeader { signature: None, .. }) => findings.add(path, Problem::PackageUnsigned),
         Ok(SignedHeader { header, signature: Some(signature), .. }) => {
@@ -209,6 +208,7 @@ fn check_signature(path: &Path, verifier: &dyn VerifySignature, findings: &mut F
         }
         Err(problems) => problems.into_iter().for_each(|problem| findings.add(path, problem)),
     }
+    findings
 }
 
 /// Facts that the metadata and the package do not agree about. The file's time is no fact of the package, and of changelogs

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bedplate_cas::{Digest, Store};
 use bedplate_tree::{ArchiveError, Entry, Kind, TreePath};
+use rayon::prelude::*;
 
 use super::attributes::{self, Stored};
 use super::contents::{self, Content};
@@ -49,7 +50,7 @@ pub(crate) struct Nodes<'a> {
 
 impl<'a> Nodes<'a> {
     pub(crate) fn of(store: &Store, request: &Request<'a>, seed: u32) -> Result<Self, FilesystemError> {
-        let mut entries = in_order(request);
+        let entries = in_order(request);
         let numbers: HashMap<&str, usize> = entries.iter().enumerate().map(|(at, (path, _))| (*path, at)).collect();
         let mut links = vec![0_u64; entries.len()];
         let mut names: Vec<Vec<Name<'_>>> = entries.iter().map(|_| Vec::new()).collect();
@@ -89,8 +90,7 @@ impl<'a> Nodes<'a> {
             }
             (_, other) => other,
         })?;
-        let mut all = Vec::with_capacity(entries.len());
-        for (at, (path, entry)) in entries.drain(..).enumerate() {
+        let node = |(at, (path, entry)): (usize, (&str, Cow<'a, Entry>))| {
             let data = match &entry.kind {
                 Kind::Directory => {
                     let parent = split_text(path).map_or(0, |(parent, _)| numbers[parent]);
@@ -112,8 +112,9 @@ impl<'a> Nodes<'a> {
                 Kind::Fifo | Kind::HardLink(_) => Data::Inline(Vec::new(), 0),
             };
             let attributes = attributes::store(&entry.xattrs);
-            all.push(Node { number: number(at), entry, links: links[at], data, attributes });
-        }
+            Node { number: number(at), entry, links: links[at], data, attributes }
+        };
+        let all = entries.into_par_iter().enumerate().map(node).collect();
         Ok(Self { all, contents })
     }
 

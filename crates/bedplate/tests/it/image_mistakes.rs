@@ -1,6 +1,8 @@
 //! Mistakes that only a compose can see: each is told with its place and what to do, and nothing is written.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
@@ -226,6 +228,27 @@ fn packages_and_repositories_that_nobody_vouches_for_are_refused_together() {
     fs::remove_file(repository.join("repodata/repomd.xml.asc")).unwrap();
     compose(&world, &config, &FROM).exits(2).says("[unsigned]").says("bedplate repo sign");
     wrote_nothing(&world, "an unsigned repository");
+}
+
+#[test]
+fn a_package_that_was_swapped_leaves_the_old_image_as_it_is() {
+    let world = packages();
+    let config = install("\"needy\"")
+        + "[[storage.partition]]\ntype = \"root\"\n[boot]\nkind = \"none\"\n[output]\nformats = [\"raw\", \"oci\"]\n";
+    compose(&world, &config, &FROM).exits(0);
+    let images = world.env.path().join("images");
+    let files = || {
+        let paths = fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        paths.map(|path| (fs::read(&path).unwrap(), path)).collect::<BTreeSet<_>>()
+    };
+    let before = files();
+    // Its header is still signed, and its files are in the store: only the checksum of all of it tells.
+    let path = package(&world.env.path().join("out/repository/os"), "plain-");
+    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(b"more").unwrap();
+    let answer = compose(&world, &(config + "[[file]]\npath = \"/etc/other\"\ncontent = \"\"\n"), &FROM).exits(2);
+    drop(answer.says("plain-1.0-1").says("checksum"));
+    assert!(before == files(), "the old image was changed");
 }
 
 #[test]
