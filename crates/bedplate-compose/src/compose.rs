@@ -119,11 +119,11 @@ impl Workshop<'_> {
 ///
 /// See [`ComposeError`]. Nothing is written to the output folder then.
 pub fn compose(request: &Request<'_>, sources: &mut Sources) -> Result<Composed, ComposeError> {
-    steps(request, sources).map_err(|error| trust::cause(error, request))
+    run_steps(request, sources).map_err(|error| trust::cause(error, request))
 }
 
-/// All steps.
-fn steps(request: &Request<'_>, sources: &mut Sources) -> Result<Composed, ComposeError> {
+/// All steps in their order.
+fn run_steps(request: &Request<'_>, sources: &mut Sources) -> Result<Composed, ComposeError> {
     let config = request.config;
     let steps = Steps::new(request.listener);
     let stop = || if request.cancel.is_cancelled() { Err(ComposeError::Cancelled) } else { Ok(()) };
