@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bedplate_disk::{Disk, Extent, Format, Image, Packing, SectorSize, Source, Target, open_image, write_all};
+use bedplate_disk::{Disk, Extent, Format, Image, Packing, SectorSize, Source, Target, open_image, write, write_all};
 
 use crate::common::{arguments, good, noise, options, run, sparse_file};
 
@@ -300,6 +301,34 @@ fn several_formats_are_written_from_one_reading_or_none_is() {
     assert!(message.to_string().starts_with("failed to make a file beside"), "{message}");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["source"]);
+}
+
+/// Nobody sees an image before the caller says so, and what the caller does meanwhile is not in it.
+#[test]
+fn an_image_has_no_name_before_the_caller_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = {
+        let mut disk = Disk::new(24 * MIB, SectorSize::Bytes512);
+        disk.add_bytes(0, noise(3, 24 << 20)).unwrap();
+        disk
+    };
+    let raw = [target_in(folder.path(), "raw")];
+    std::fs::write(&raw[0].path, "the old one").unwrap();
+    let pieces = AtomicUsize::new(0);
+    let meanwhile = || pieces.fetch_add(1, Ordering::Relaxed) < 5;
+    drop(write(&disk, &raw, options(), &meanwhile).unwrap());
+    let files = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(files().collect::<Vec<_>>(), ["raw"]);
+    assert_eq!(std::fs::read(&raw[0].path).unwrap(), b"the old one");
+
+    let written = write(&disk, &raw, options(), &meanwhile).unwrap().persist().unwrap();
+    let plain = [target_in(folder.path(), "plain")];
+    assert_eq!(written, write_all(&disk, &plain, options()).unwrap());
+    assert!(std::fs::read(&raw[0].path).unwrap() == std::fs::read(&plain[0].path).unwrap());
+}
+
+fn target_in(folder: &Path, name: &str) -> Target {
+    Target { path: folder.join(name), format: Format::Raw, packing: None }
 }
 
 /// The same disk gives the same bytes, however many threads there are and however its extents are cut.
