@@ -225,17 +225,18 @@ impl Store {
     }
 
     fn sound_blob(&self, digest: &Digest) -> Result<Place, StoreError> {
+        let place = |path, is_dense| Place { path, offset: 0, is_whole: true, is_dense };
         for kind in BlobKind::ALL {
             let path = self.inner.layout.blob(digest, kind);
             if let Some(Copied { is_dense }) = self.written(digest, kind, &path) {
-                return Ok(Place { path, offset: 0, is_whole: true, is_dense });
+                return Ok(place(path, is_dense));
             }
             if matches!(self.wrong(digest, kind, &path), Ok(None)) {
-                return Ok(Place { path, offset: 0, is_whole: true, is_dense: false });
+                return Ok(place(path, false));
             }
         }
         // Whatever is wrong with its files is found out and told there.
-        Ok(Place { path: self.path_of(digest)?, offset: 0, is_whole: true, is_dense: false })
+        Ok(place(self.path_of(digest)?, false))
     }
 
     /// What is known of a file that this process wrote, if it is as it was then by its inode.

@@ -194,7 +194,6 @@ fn verify_package(
     findings
 }
 
-/// Verifies the signature in a package.
 /// Checks the signature of a package file's header, which has the digests of all files: whoever unpacks the package knows by it whether
 /// they are those that were signed. Nothing behind the header is read.
 pub fn verify_signature(path: &Path, verifier: &dyn VerifySignature) -> Findings {

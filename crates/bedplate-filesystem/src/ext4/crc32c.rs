@@ -3,11 +3,10 @@
 use crc::{Algorithm, CRC_32_ISCSI, Crc, Table};
 
 /// With the larger table, many bytes at a time.
-const PLAIN: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&Algorithm { init: 0, xorout: 0, ..CRC_32_ISCSI });
+static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&Algorithm { init: 0, xorout: 0, ..CRC_32_ISCSI });
 
 /// The checksum of bytes behind those that gave `sum`.
 pub(crate) fn crc32c(sum: u32, bytes: &[u8]) -> u32 {
-    static CRC: Crc<u32, Table<16>> = PLAIN;
     let mut digest = CRC.digest_with_initial(sum.reverse_bits());
     digest.update(bytes);
     digest.finalize()
